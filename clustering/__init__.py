@@ -1,0 +1,1 @@
+"""samestory's clustering: pure functions from articles to clusters."""

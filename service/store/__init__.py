@@ -1,0 +1,301 @@
+"""What the use cases need from storage: ``ClusterStore``, the values it speaks in, its errors.
+
+The only implementation that serves is ``redis_store.RedisClusterStore``; nothing outside this
+folder knows a key. An article costs two round trips: `ClusterStore.probe` and
+`ClusterStore.commit`; a third, `ClusterStore.members`, where clusters are touched.
+
+::
+
+    StoreError
+    ├── StoreUnavailableError       no answer from the server; try again later
+    ├── ConflictError               something relevant arrived since the probe: decide again
+    ├── StoreFullError              the server refuses writes (out of memory, read-only replica)
+    └── StoreMismatchError          the data was written under another configuration or engine
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from clustering.articles import UInt64Array
+
+
+class StoreError(Exception):
+    """Base of all storage errors."""
+
+
+class StoreUnavailableError(StoreError):
+    """The server does not answer. Nothing is known to have been written."""
+
+
+class ConflictError(StoreError):
+    """Something that bears on the decision was written after the probe. Nothing was written."""
+
+
+class StoreFullError(StoreError):
+    """The server refuses writes. Nothing was written."""
+
+
+class StoreMismatchError(StoreError):
+    """The stored data was written under another configuration, or by another engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCandidate:
+    """An article that shares buckets with the one being decided.
+
+    ``handle`` is the store's own small integer for an article, in order of arrival, never reused.
+    ``shared_weight`` is the weighted count of shared buckets. ``record`` is the packed
+    `clustering.articles.ArticleFeatures`.
+    """
+
+    handle: int
+    cluster_id: str
+    duplicate_group_id: str
+    shared_weight: int
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingArticle:
+    """What is already stored under an article's id."""
+
+    handle: int
+    content_digest: bytes
+    cluster_id: str
+    duplicate_group_id: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Answer of `ClusterStore.probe`. ``horizon`` is the highest handle given out so far."""
+
+    horizon: int
+    frequency_epoch: int
+    existing: ExistingArticle | None
+    candidates: tuple[StoredCandidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMember:
+    """A member of a touched cluster; ``record`` is empty for handles the caller already holds."""
+
+    handle: int
+    duplicate_group_id: str
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterMembers:
+    """A touched cluster: its revision, its whole size, and its members up to the asked limit."""
+
+    cluster_id: str
+    revision: int
+    size: int
+    members: tuple[StoredMember, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One decided article, to be written whole or not at all.
+
+    Attributes
+    ----------
+    article_id, content_digest, record, document, bucket_ids
+        The article: packed features, and the packed document (text and what people read).
+    cluster_id, duplicate_group_id
+        Where it goes. Created if they are not there.
+    horizon
+        Of the probe that the decision rests on. A bucket entry newer than it is a conflict.
+    expected_revisions
+        Cluster id → revision, of every cluster that the decision read. Another revision, or a
+        cluster that is gone, is a conflict.
+    moves, group_moves
+        Handle → cluster id / near-duplicate group id, for members that the decision moves.
+    merged_into
+        Old cluster id → the cluster its members went to, for clusters left empty.
+    split_into
+        Old cluster id → cluster ids that were divided from it.
+    replaces
+        The existing article this posting updates, whose old buckets, vectors and membership go
+        in the same step; its handle must still be current, or it is a conflict.
+    now_seconds
+        Unix time of the commit, from the caller's clock.
+    """
+
+    article_id: str
+    content_digest: bytes
+    record: bytes
+    document: bytes
+    bucket_ids: UInt64Array
+    cluster_id: str
+    duplicate_group_id: str
+    horizon: int
+    now_seconds: float
+    expected_revisions: Mapping[str, int] = field(default_factory=dict)
+    moves: Mapping[int, str] = field(default_factory=dict)
+    group_moves: Mapping[int, str] = field(default_factory=dict)
+    merged_into: Mapping[str, str] = field(default_factory=dict)
+    split_into: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    replaces: ExistingArticle | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArticle:
+    """An article as `GET /v1/articles/{id}` needs it."""
+
+    handle: int
+    article_id: str
+    cluster_id: str
+    duplicate_group_id: str
+    revision: int
+    received_at_seconds: float
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCluster:
+    """A cluster, or what is left of one.
+
+    ``state`` is ``"open"``, ``"merged"`` or ``"empty"`` (all its articles were deleted).
+    A merged one names its successor in ``merged_into``.
+    """
+
+    cluster_id: str
+    state: str
+    revision: int
+    size: int
+    created_at_seconds: float
+    updated_at_seconds: float
+    merged_into: str = ""
+    split_into: tuple[str, ...] = ()
+    split_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotArticle:
+    """One article as the nightly job reads it."""
+
+    handle: int
+    article_id: str
+    cluster_id: str
+    duplicate_group_id: str
+    received_at_seconds: float
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reassignment:
+    """What a reclustering changes, applied in one step.
+
+    Articles not named keep their cluster. An article that changed cluster or vanished since the
+    snapshot (its current cluster is not ``expected``) is left where it is.
+
+    Attributes
+    ----------
+    moves
+        Handle → (expected current cluster id, new cluster id).
+    group_moves
+        Handle → new near-duplicate group id.
+    merged_into, split_into
+        As in `Commit`.
+    """
+
+    moves: Mapping[int, tuple[str, str]]
+    group_moves: Mapping[int, str]
+    merged_into: Mapping[str, str]
+    split_into: Mapping[str, Sequence[str]]
+    now_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReassignmentResult:
+    """How many articles moved, and how many had changed since the snapshot and were left."""
+
+    moved: int
+    left: int
+
+
+class ClusterStore(Protocol):
+    """Storage of one collection. Every method may raise `StoreUnavailableError`."""
+
+    async def open(self, fingerprint: str) -> None:
+        """Connect; claim an empty store for ``fingerprint``, or check the one that is there."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def ping(self) -> None:
+        """Return within a second, or raise."""
+        ...
+
+    async def probe(self, article_id: str, bucket_ids: UInt64Array, *, limit: int) -> Probe:
+        """Existing article of that id, and the ``limit`` candidates sharing most buckets."""
+        ...
+
+    async def members(
+        self, cluster_ids: Sequence[str], *, known: Sequence[int], limit: int
+    ) -> dict[str, ClusterMembers]:
+        """Members of clusters (each up to ``limit``, newest first); missing ones are left out."""
+        ...
+
+    async def commit(self, commit: Commit) -> StoredArticle: ...
+
+    async def article(self, article_id: str) -> StoredArticle | None: ...
+
+    async def articles(self, handles: Sequence[int]) -> list[StoredArticle]:
+        """Those of ``handles`` that exist, in the order asked."""
+        ...
+
+    async def record(self, handle: int) -> bytes | None: ...
+
+    async def delete_article(self, article_id: str, *, now_seconds: float) -> bool:
+        """Remove every trace of an article; ``False`` when there is none."""
+        ...
+
+    async def cluster(self, cluster_id: str) -> StoredCluster | None: ...
+
+    async def clusters(
+        self, *, before: tuple[float, str] | None, limit: int
+    ) -> list[StoredCluster]:
+        """Open clusters by last update, newest first, strictly after ``before`` in that order."""
+        ...
+
+    async def cluster_handles(self, cluster_id: str, *, after: int, limit: int) -> list[int]:
+        """Member handles greater than ``after``, ascending."""
+        ...
+
+    def snapshot(self) -> AsyncIterator[SnapshotArticle]:
+        """Every article that was stored when it began, in handle order."""
+        ...
+
+    async def reassign(self, reassignment: Reassignment) -> ReassignmentResult: ...
+
+    async def frequencies(self) -> tuple[int, bytes]:
+        """Epoch and packed table of what the stream has shown; ``(0, b"")`` before the first."""
+        ...
+
+    async def set_frequencies(self, table: bytes) -> int:
+        """Store a new table; returns its epoch."""
+        ...
+
+    async def put_job(self, job_id: str, payload: bytes) -> None: ...
+
+    async def job(self, job_id: str) -> bytes | None: ...
+
+    async def jobs(self, *, limit: int) -> list[tuple[str, bytes]]:
+        """Newest first."""
+        ...
+
+    async def acquire_lease(self, name: str, holder: str, *, ttl_seconds: float) -> bool:
+        """Take or renew a lease; ``False`` while another holder has it."""
+        ...
+
+    async def release_lease(self, name: str, holder: str) -> None: ...
+
+    async def counts(self) -> dict[str, int]:
+        """``articles``, ``clusters`` and what else is cheap to count."""
+        ...
