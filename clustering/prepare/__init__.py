@@ -1,0 +1,34 @@
+"""Text in, prepared parts out: cleaning, language, tokens, terms and how common they are.
+
+Neighbours use the names below and no others.
+"""
+
+from clustering.prepare.analysis import LEAD_TOKENS, Analysis, analyse
+from clustering.prepare.boilerplate import CleanedText, clean_dump, clean_title
+from clustering.prepare.extract import ExtractedPage, extract_html, looks_like_html
+from clustering.prepare.frequencies import (
+    SUPPORTED_LANGUAGES,
+    FrequencyTable,
+    ObservedFrequencies,
+    salient_terms,
+)
+from clustering.prepare.publisher import publisher_of
+from clustering.prepare.stubs import text_kind
+
+__all__ = [
+    "LEAD_TOKENS",
+    "SUPPORTED_LANGUAGES",
+    "Analysis",
+    "CleanedText",
+    "ExtractedPage",
+    "FrequencyTable",
+    "ObservedFrequencies",
+    "analyse",
+    "clean_dump",
+    "clean_title",
+    "extract_html",
+    "looks_like_html",
+    "publisher_of",
+    "salient_terms",
+    "text_kind",
+]

@@ -1,0 +1,269 @@
+"""Plain-text page dumps to title and body: what stands around the article goes, the article stays.
+
+Three judges, from the surest to the weakest: the form of a line (`boilerplate_rules`), its
+repetition across the publisher's pages (`repeats`), and a logistic classifier over the line and
+its neighbours (`boilerplate_features`, trained
+by ``clustering.training.boilerplate``). Two safeguards
+keep real articles whole: a dropped line that shares its words with the kept text comes back, and
+where little would be kept, the weakest judge is not heard.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from clustering.prepare.boilerplate_features import (
+    Float64Array,
+    context_feature_names,
+    line_features,
+)
+from clustering.prepare.boilerplate_lines import (
+    Line,
+    content_terms,
+    dump_lines,
+    line_key,
+    measure_line,
+)
+from clustering.prepare.boilerplate_rules import (
+    is_caption,
+    is_end_mark,
+    is_furniture,
+    is_rail_header,
+    trim_end,
+    trim_start,
+)
+from clustering.prepare.boilerplate_titles import clean_title, find_title
+from clustering.prepare.repeats import RepeatedLines
+
+__all__ = ["CleanedText", "clean_dump", "clean_title", "prose_probabilities"]
+
+PROSE_PROBABILITY = 0.5
+CLEAN_PROSE_PROBABILITY = 0.2
+"""Where nothing says that a text was a page, a line must look very unlike prose to go."""
+RESCUE_SHARE = 0.6
+
+# A rail goes on until something that no rail holds: a paragraph, not a teaser.
+_RAIL_END_PROBABILITY = 0.8
+# After an end mark nothing of the article follows, unless the mark stood near its beginning.
+_TAIL_SHARE = 0.4
+# Fewer words kept than this, out of a text without page furniture, and the classifier is wrong
+# about this kind of text (tables of figures, verses, notes).
+_FEW_KEPT_WORDS = 12.0
+_FEW_LINES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedText:
+    """Title and body of a page dump; either may be empty. Paragraphs are parted by blank lines."""
+
+    title: str
+    body: str
+
+
+def clean_dump(
+    text: str,
+    title: str = "",
+    *,
+    publisher: str = "",
+    repeated: RepeatedLines | None = None,
+) -> CleanedText:
+    """Take an article out of a plain-text dump of its page.
+
+    Parameters
+    ----------
+    text
+        Plain text in any language: an article, or a page with its navigation in it.
+    title
+        Headline, if it is known; otherwise the dump is searched for one.
+    publisher
+        As `publisher_of` names it; only used with ``repeated``.
+    repeated
+        Lines that repeat across publishers' articles. It is read, never changed.
+
+    Returns
+    -------
+    CleanedText
+        Without navigation, lists of other articles, captions, datelines and lines that hold only
+        a date. The body is empty only if the text holds nothing but page furniture.
+    """
+    lines = [measure_line(row) for row in dump_lines(text)]
+    title = clean_title(title, publisher)
+    if not lines:
+        return CleanedText(title, "")
+    kept = _kept_lines(lines, publisher, repeated)
+    if not title:
+        title = find_title(lines, kept)
+    body = _body(lines, kept, title)
+    if not body:
+        # Nothing was left but the headline's own words: better a short body than none.
+        body = _body(lines, kept, "")
+    return CleanedText(title, body)
+
+
+@cache
+def _weights() -> tuple[Float64Array, float]:
+    text = (
+        files("clustering.prepare").joinpath("tables/boilerplate_weights.json").read_text("utf-8")
+    )
+    table = json.loads(text)
+    names = context_feature_names()
+    weights = np.array([table["weights"][name] for name in names], dtype=np.float64)
+    return weights, float(table["intercept"])
+
+
+def prose_probabilities(lines: Sequence[Line]) -> Float64Array:
+    """Probability of each line to belong to the article, float64 of shape (n,), in [0, 1]."""
+    weights, intercept = _weights()
+    logits = line_features(lines) @ weights + intercept
+    probabilities: Float64Array = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0)))
+    return probabilities
+
+
+def _kept_lines(
+    lines: Sequence[Line], publisher: str, repeated: RepeatedLines | None
+) -> list[bool]:
+    """Decide which lines belong to the article."""
+    probabilities = prose_probabilities(lines)
+    certain = [is_furniture(line) or is_caption(line) for line in lines]
+    certain = [
+        junk or again
+        for junk, again in zip(certain, _page_lines(lines, publisher, repeated), strict=True)
+    ]
+    rail = _rails(lines, probabilities)
+    furniture = sum(certain) + sum(rail)
+    shows_page = furniture > max(1, len(lines) // 15)
+    cut = PROSE_PROBABILITY if shows_page else CLEAN_PROSE_PROBABILITY
+    seen: set[str] = set()
+    kept: list[bool] = []
+    for line, junk, in_rail, probability in zip(lines, certain, rail, probabilities, strict=True):
+        keep = not junk and not in_rail and bool(probability >= cut or line.is_solid)
+        kept.append(keep and line.key not in seen)
+        seen.add(line.key)
+    _drop_tail(lines, kept)
+    kept_words = _words_of(lines, kept)
+    figures = sum(any(c.isdigit() for c in line.text) for line in lines)
+    is_short = len(lines) <= _FEW_LINES
+    is_table = len(lines) <= 3 * _FEW_LINES or 3 * figures >= len(lines)
+    doubtful = is_short or (kept_words < _FEW_KEPT_WORDS and is_table)
+    if doubtful and furniture <= max(1, len(lines) // 4):
+        return [not junk and not inside for junk, inside in zip(certain, rail, strict=True)]
+    if furniture <= max(2, len(lines) // 5):
+        _restore_figures(lines, kept, certain, rail)
+    _rescue(lines, kept, certain, rail)
+    if not any(kept):
+        # No line reads like prose. What is neither furniture nor in a rail is all there is.
+        kept = [not junk and not inside for junk, inside in zip(certain, rail, strict=True)]
+        if sum(certain) + sum(rail) > len(lines) // 2:
+            kept = [keep and line.is_sentence for keep, line in zip(kept, lines, strict=True)]
+    return kept
+
+
+def _page_lines(
+    lines: Sequence[Line], publisher: str, repeated: RepeatedLines | None
+) -> list[bool]:
+    """Lines that are the publisher's page, from its other articles."""
+    if repeated is None or not publisher:
+        return [False] * len(lines)
+    again = [repeated.is_repeated(publisher, line.text) for line in lines]
+    prose_words = sum(line.word_count for line in lines if line.is_sentence)
+    prose_again = sum(
+        line.word_count for line, hit in zip(lines, again, strict=True) if hit and line.is_sentence
+    )
+    if prose_again > 0.5 * prose_words:
+        # Most of its sentences came before: a corrected or updated version, not page furniture.
+        return [hit and not line.is_sentence for line, hit in zip(lines, again, strict=True)]
+    return again
+
+
+def _rails(lines: Sequence[Line], probabilities: Float64Array) -> list[bool]:
+    """Lines under a header such as "Related", up to the next paragraph."""
+    inside = False
+    rail: list[bool] = []
+    for line, probability in zip(lines, probabilities, strict=True):
+        if is_rail_header(line):
+            inside = True
+        elif inside and (
+            line.is_solid
+            or (line.is_sentence and line.is_final and probability >= _RAIL_END_PROBABILITY)
+        ):
+            inside = False
+        rail.append(inside)
+    return rail
+
+
+def _drop_tail(lines: Sequence[Line], kept: list[bool]) -> None:
+    """Drop what follows the article's end mark, if most of the text stands before it."""
+    for index, line in enumerate(lines):
+        if not is_end_mark(line):
+            continue
+        kept[index] = False
+        before = _words_of(lines[:index], kept[:index])
+        after = _words_of(lines[index + 1 :], kept[index + 1 :])
+        if before >= 30.0 and after <= _TAIL_SHARE * before:
+            kept[index + 1 :] = [False] * (len(lines) - index - 1)
+            return
+
+
+def _words_of(lines: Sequence[Line], kept: Sequence[bool]) -> float:
+    return sum(line.word_count for line, keep in zip(lines, kept, strict=True) if keep)
+
+
+def _restore_figures(
+    lines: Sequence[Line], kept: list[bool], certain: Sequence[bool], rail: Sequence[bool]
+) -> None:
+    """Keep tables of figures whole, in texts that show no sign of having been a page."""
+    dropped = [
+        index
+        for index, line in enumerate(lines)
+        if not (kept[index] or certain[index] or rail[index]) and line.words
+    ]
+    with_figures = sum(any(c.isdigit() for c in lines[index].text) for index in dropped)
+    if 2 * with_figures >= len(dropped):
+        for index in dropped:
+            kept[index] = True
+
+
+def _rescue(
+    lines: Sequence[Line], kept: list[bool], certain: Sequence[bool], rail: Sequence[bool]
+) -> None:
+    """Bring back lines that speak of what the kept text speaks of: subheads, short quotes."""
+    known: set[str] = set()
+    for line, keep in zip(lines, kept, strict=True):
+        if keep:
+            known |= content_terms(line)
+    last_kept = max((i for i, keep in enumerate(kept) if keep), default=-1)
+    first_kept = next((i for i, keep in enumerate(kept) if keep and lines[i].is_sentence), -1)
+    seen = {line.key for line, keep in zip(lines, kept, strict=True) if keep}
+    for index, line in enumerate(lines):
+        if kept[index] or certain[index] or rail[index] or index > last_kept or line.key in seen:
+            continue
+        # Short lines above the first paragraph name who is in the picture; standfirsts are longer.
+        if index < first_kept and line.word_count < 7.0:
+            continue
+        terms = content_terms(line)
+        if len(terms) >= 3 and len(terms & known) >= RESCUE_SHARE * len(terms):
+            kept[index] = True
+            seen.add(line.key)
+
+
+def _body(lines: Sequence[Line], kept: Sequence[bool], title: str) -> str:
+    """Join the kept lines, without datelines, credits and the repeated headline."""
+    title_key = line_key(title)
+    paragraphs: list[str] = []
+    title_terms = content_terms(measure_line(title)) if title else set()
+    for line, keep in zip(lines, kept, strict=True):
+        if not keep or (title_key and line.key == title_key):
+            continue
+        if not paragraphs and title_terms and not line.is_final and line.word_count <= 30.0:
+            # The headline with the site's name or a breadcrumb glued on.
+            terms = content_terms(line)
+            if title_terms <= terms and len(terms) <= len(title_terms) + 6:
+                continue
+        paragraphs.append(trim_end(trim_start(line.text)))
+    return "\n\n".join(paragraphs)

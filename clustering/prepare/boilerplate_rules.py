@@ -1,0 +1,214 @@
+"""What can be told of a line by its form alone: certain furniture, rail headers, end marks, trims.
+
+The line classifier weighs evidence; here stands what needs no weighing. Every rule is bounded by
+length, because the same words inside a paragraph are news.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import regex
+
+from clustering.prepare.boilerplate_lines import Line, line_key, vocabulary
+from clustering.prepare.dates import is_date_line
+
+_URL_LINE = regex.compile(
+    r"(?:(?:https?://|www\.)\S+|\S+@\S+\.\w{2,}|(?:pic\.twitter\.com|t\.co|bit\.ly)/\S+)(?:\s+\(?@?\S+\)?)?",
+    regex.IGNORECASE,
+)
+_CODE_LINE = regex.compile(
+    r"^@media\b|^(?:function|var|window\.|document\.|\$\(|//<!|<!--|<!\[CDATA)|[{};]\s*$.*[{}]|\{[^}]*:[^}]*;[^}]*\}"
+)
+_BREADCRUMB = regex.compile(r"(?:^|\s)\S[^>»›.!?]{0,40}\s*(?:>|»|›|::)\s*\S")
+_COUNTER = regex.compile(
+    r"^(?:[\p{L}!'’]+\s*){1,3}\(\d[\d,.kKmM]*\)$|^\(?\d[\d,.]*[kKmM]?\)?\s*"
+    r"(?:comments?|shares?|views?|likes?|replies|votes?|kommentare?|commentaires?|comentarios?|"
+    r"comentários?|commenti|комментари\p{L}+|просмотр\p{L}+|yorum|评论|コメント|댓글)$|"
+    r"^(?:comments?|shares?|views?|likes?)\s*[:：]?\s*\d[\d,.kKmM]*$",
+    regex.IGNORECASE,
+)
+_PAGE_NUMBER = regex.compile(
+    r"^(?:page\s+)?\d{1,3}\s*(?:/|of|von|de|из)\s*\d{1,3}(?:\s*\p{L}{0,12})?$", regex.IGNORECASE
+)
+_BYLINE = regex.compile(
+    r"^(?:by|von|par|por|di|door|av|af|przez|autor|автор|текст|written by|reported by|story by|"
+    r"reporting by)\s*[:：]?\s+(?:\p{Lu}[\p{L}.'’-]*[\s,]*(?:and|und|et|y|e|in|for|und)?\s*){1,8}$",
+)
+_INITIALS = regex.compile(
+    r"^\p{Ll}{2,4}(?:\s?[/,]\s?\p{Ll}{2,4}){0,4}\s*\((?P<agencies>[^)]{2,60})\)\.?$"
+)
+_WIRE_END = regex.compile(
+    r"^\W*(?:reuters?|ends?|-?30-?|###|\*\*\*|(?:additional )?(?:reporting|writing|editing|"
+    r"compiled) by\b.{3,240}|"
+    r"\((?:additional )?(?:reporting|writing|editing|compiled)\b.{3,240})\W*$",
+    regex.IGNORECASE,
+)
+_FILE_PICTURE = regex.compile(
+    r"^[\[(]?\s*(?:FILE|FILE PHOTO|FILE PICTURE|FILE IMAGE|PHOTO|PICTURED)\s*[-–—:]\s*\S|"
+    r"^(?:In this|This) .{0,60}\b(?:file )?(?:photo|image|picture)\b.{0,60}"
+    r"\b(?:shows?|released|provided|taken|made)\b"
+)
+_PICTURE_RIGHTS = regex.compile(r"©\s?\p{L}.{2,60}$")
+# The credit stands at the end, glued to the caption or bracketed: "… of PutinImage: BelTA/TASS".
+_GLUED_CREDIT = regex.compile(
+    r"(?:Image|Photo|Picture|Foto|Bild|Photograph|Credit|Фото|Imagen|Imagem|Copyright)\s?[:：]\s?\S.{1,80}$"
+    r"|[(\[](?:Image|Photo|Picture|Foto|Source|Credit|Photograph|AP Photo|Reuters|Getty|AFP)"
+    r"[^)\]]{0,80}[)\]]\s*$",
+)
+_AGENCY_TAIL = regex.compile(r"[(\[/]\s*(?P<credit>[^()\[\]]{2,60})[)\]]?\s*$")
+_SINGLE_SENTENCE_END = regex.compile(r"[.!?。！？]['\"”’]?$")
+_AGE_LABEL = regex.compile(
+    r"^\p{Lu}[\p{L} &]{1,30}?\p{Ll}(?P<age>\d{1,2}\s+\p{L}+(?:\s+\p{L}+){1,2})$"
+)
+
+_SHORT_FURNITURE_WORDS = 16.0
+_PHRASE_FURNITURE_WORDS = 30.0
+_RAIL_HEADER_WORDS = 6.0
+_CAPTION_WORDS = 60.0
+
+
+def is_rail_header(line: Line) -> bool:
+    """Whether a line announces a list of other articles ("Related", "Ranking", "相关新闻")."""
+    if (
+        line.word_count > _RAIL_HEADER_WORDS
+        or len(line.text) > 60
+        or line.text.endswith((".", "?"))
+    ):
+        return False
+    return line.key in vocabulary().rail_headers
+
+
+def is_end_mark(line: Line) -> bool:
+    """Whether an article ends here: "tg/ar (AFP, Reuters)", "(Reporting by …)", "REUTER"."""
+    if line.word_count > 45:
+        return False
+    match = _INITIALS.match(line.text)
+    if match and _names_agency(match["agencies"]):
+        return True
+    return bool(_WIRE_END.match(line.text)) and (line.text[0] in "([-#*" or line.text.isupper())
+
+
+def is_caption(line: Line) -> bool:
+    """Whether a line is the caption of a picture, by the credit it carries."""
+    if line.word_count > _CAPTION_WORDS:
+        return False
+    if _FILE_PICTURE.match(line.text):
+        return True
+    if _GLUED_CREDIT.search(line.text) or _PICTURE_RIGHTS.search(line.text):
+        # A caption with its credit has at most two sentences; a paragraph with an inline credit
+        # keeps its text (see `trim_line`).
+        return line.sentence_count <= 2
+    folded = line.text.casefold()
+    marks = vocabulary().caption_marks
+    if line.word_count <= 14 and not line.is_final:
+        return any(mark in folded for mark in marks)
+    match = _AGENCY_TAIL.search(line.text)
+    if match is None or line.sentence_count > 2:
+        return False
+    credit = match["credit"].casefold()
+    return any(mark in credit for mark in marks)
+
+
+def is_furniture(line: Line) -> bool:
+    """Whether a line is page furniture beyond doubt: no sentence of an article looks like it."""
+    text = line.text
+    if not line.key:
+        return True
+    if line.is_solid and line.word_count > _PHRASE_FURNITURE_WORDS:
+        return False
+    folded = text.casefold()
+    table = vocabulary()
+    if line.word_count <= 5 and (line.key in table.menu_entries or line.key in table.rail_headers):
+        return True
+    if is_date_line(text) or _URL_LINE.fullmatch(text) or _CODE_LINE.search(text):
+        return True
+    age = _AGE_LABEL.match(text)
+    if age and is_date_line(age["age"]):
+        return True
+    if line.word_count <= 12 and (
+        _COUNTER.match(text) or _PAGE_NUMBER.match(text) or _BYLINE.match(text)
+    ):
+        return True
+    if line.word_count <= _SHORT_FURNITURE_WORDS and line.sentence_count <= 1:
+        start = text.lstrip(" -–•*·|>»[(").casefold()
+        if start.startswith(table.furniture_starts) and _starts_at_word_end(start):
+            return True
+    if line.word_count <= _PHRASE_FURNITURE_WORDS and line.sentence_count <= 2:
+        hits = sum(phrase in folded for phrase in table.furniture_phrases)
+        if hits >= 2 or (hits and line.word_count <= 12):
+            return True
+    if text.count("|") >= 2 or text.count("•") >= 3:
+        return not line.is_final and line.word_count / (1 + text.count("|") + text.count("•")) <= 6
+    return bool(_BREADCRUMB.match(text)) and not line.is_final and line.word_count <= 25
+
+
+@cache
+def _long_starts() -> tuple[tuple[str, bool], ...]:
+    return tuple((start, start[-1].isalnum()) for start in vocabulary().furniture_starts)
+
+
+def _starts_at_word_end(folded: str) -> bool:
+    """Whether a furniture start ends where a word does ("read more" is not in "read moreover")."""
+    for start, wordlike in _long_starts():
+        if folded.startswith(start):
+            rest = folded[len(start) :]
+            if not wordlike or not rest or not rest[0].isalnum() or not start.isascii():
+                return True
+    return False
+
+
+@cache
+def _agency_keys() -> frozenset[str]:
+    return frozenset(map(line_key, vocabulary().agencies))
+
+
+def _names_agency(credit: str) -> bool:
+    parts = regex.split(r"[,/;&]| and | und ", credit)
+    return any(line_key(part) in _agency_keys() for part in parts)
+
+
+@cache
+def _dateline() -> regex.Pattern[str]:
+    agencies = "|".join(
+        regex.escape(name) for name in sorted(vocabulary().agencies, key=len, reverse=True)
+    )
+    place = r"(?:\p{Lu}[\p{L}.'’-]*"
+    place += r"(?:[\s/-]+(?:\p{Lu}|de|of|la|el|al|the|sur|am|di|del|on)[\p{L}.'’]*){0,4})"
+    capitals = r"(?:\p{Lu}[\p{Lu}.'’-]+(?:[\s/-]+\p{Lu}[\p{Lu}.'’]*){0,4})"
+    date = r"(?:,?\s*\p{L}{3,12}\.?\s+\d{1,2}|,?\s*\d{1,2}\.?\s+\p{L}{3,12}\.?)"
+    dash = r"\s*(?:--+|[-–—―:])\s*"
+    region = r"(?:,\s*\p{Lu}[\p{L}.\s'’]{1,25})?"
+    return regex.compile(
+        rf"^(?:{place}{region}{date}?,?\s*\(\s*(?:{agencies})(?:[\s/,]+[\p{{L}} .]+)?\s*\){dash}"
+        rf"|{capitals}{region}{date}?,?\s*(?:\(\s*\p{{L}}[\p{{L}} ./]{{1,30}}\)\s*)?"
+        rf"(?:--+|\s[-–—―])\s*(?:(?:{agencies})[.:]?\s+(?=\p{{Lu}}))?"
+        rf"|\(\s*(?:{agencies})\s*\)\s*(?:[-–—:]+\s*)?"
+        rf"|(?:新华社|新華社|中新社|中新网|中央社|人民网|法新社|路透社|共同社)"
+        rf"[^。，]{{0,20}}电\s*(?:[（(][^）)]{{1,30}}[）)])?\s*"
+        rf"|[（(](?:中央社|聯合報|记者|記者)[^）)]{{0,40}}[）)]\s*"
+        rf")(?=\S)"
+    )
+
+
+def trim_start(text: str) -> str:
+    """Cut a dateline ("BEIJING (AP) — ", "Abuja (AFP) - ", "(CNN) ") off the front of a paragraph."""
+    match = _dateline().match(text[:160])
+    if match is None or match.end() >= len(text):
+        return text
+    return text[match.end() :].lstrip()
+
+
+_TAIL_AGENCY = regex.compile(r"\s*[(\[](?P<agencies>[\p{L}][\p{L}\s,./&-]{1,60})[)\]]\.?$")
+_TAIL_WIRE = regex.compile(r"(?<=[.!?\"”])\s+(?:REUTER|Reuter|REUTERS|ENDS)\W*$")
+
+
+def trim_end(text: str) -> str:
+    """Cut a credit of agencies ("… on Monday. (Reuters)", "… said. REUTER") off the end."""
+    trimmed = _TAIL_WIRE.sub("", text)
+    match = _TAIL_AGENCY.search(trimmed)
+    if match and match.start() > 40 and _names_agency(match["agencies"]):
+        head = trimmed[: match.start()]
+        if _SINGLE_SENTENCE_END.search(head):
+            return head
+    return trimmed

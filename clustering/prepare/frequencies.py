@@ -1,0 +1,220 @@
+"""How common a term is: the prior that ships, and what the stream has shown since.
+
+The first article ever posted must already be weighted sensibly, and a stream must be able to
+learn its own common words. Both are document counts, so they add up: the prior weighs as much as
+`PRIOR_ARTICLES` articles would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustering.articles import TermVector, UInt32Array
+from clustering.errors import ConfigurationError
+from clustering.prepare.languages import UNKNOWN_LANGUAGE
+from clustering.prepare.observed import ObservedFrequencies
+from clustering.prepare.shipped import (
+    BIGRAMS,
+    COMMON,
+    LEVEL_TO_PROBABILITY,
+    PriorColumn,
+    shipped_frequencies,
+    shipped_stop_words,
+)
+
+__all__ = [
+    "PRIOR_ARTICLES",
+    "SUPPORTED_LANGUAGES",
+    "FrequencyTable",
+    "ObservedFrequencies",
+    "languages_with_stop_words",
+    "salient_terms",
+]
+
+PRIOR_ARTICLES = 10_000
+"""Number of articles that the shipped frequencies weigh as much as."""
+
+SUPPORTED_LANGUAGES: tuple[str, ...] = (
+    "ar", "bg", "bn", "ca", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hu",
+    "id", "is", "it", "ja", "ko", "lt", "lv", "mk", "ms", "nl", "no", "pl", "pt", "ro", "ru", "sh",
+    "sk", "sl", "sv", "ta", "tl", "tr", "uk", "ur", "vi", "zh",
+)  # fmt: skip
+"""Languages with stop words and document frequencies of their own. Articles in others are
+clustered too; their common words lose weight as the stream shows them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrequencyTable:
+    """Document frequencies of terms: a prior, and what a stream has shown.
+
+    Attributes
+    ----------
+    columns
+        The prior by language; terms of no language under `COMMON`, bigrams under `BIGRAMS`.
+    digest
+        Of the prior, 16 hex digits; part of the configuration's fingerprint.
+    observed
+        What the stream has shown.
+
+    Notes
+    -----
+    For a term w that a share p(w) of articles contains by the prior, and that ``seen`` of the
+    stream's n articles contain, with N₀ = `PRIOR_ARTICLES`::
+
+        idf(w) = ln((N₀ + n + 1) / (N₀ p(w) + seen(w) + 1/2))
+
+    which is Spärck Jones's ln(N / df) over both collections together, smoothed so that a term
+    never met has the finite weight ln(2 (N₀ + n + 1)). A term that the prior lacks has p = 0.
+    """
+
+    columns: dict[str, PriorColumn]
+    digest: str
+    observed: ObservedFrequencies = field(default_factory=ObservedFrequencies)
+
+    @staticmethod
+    def shipped() -> FrequencyTable:
+        """Return the table that ships with the package, before any stream. Loaded once."""
+        return _shipped_table()
+
+    @property
+    def article_count(self) -> int:
+        """Articles of the stream that are counted in; 0 for the prior alone."""
+        return self.observed.article_count
+
+    def with_observed(self, observed: ObservedFrequencies) -> FrequencyTable:
+        """Return a table of the same prior with these counts instead of the former ones."""
+        return FrequencyTable(self.columns, self.digest, observed)
+
+    def document_probability(self, term_ids: UInt32Array, lang: str) -> NDArray[np.float64]:
+        """Return the prior's p(w), float64 in [0, 1], shape of ``term_ids``; 0 where unknown.
+
+        A language without a column of its own has only the numbers; an unknown language is
+        looked up as English.
+        """
+        key = "en" if lang == UNKNOWN_LANGUAGE else lang
+        probabilities = np.zeros(term_ids.shape, dtype=np.float64)
+        for name in (COMMON, key):
+            if name in self.columns:
+                column = self.columns[name]
+                slots, found = _positions(column.ids, term_ids)
+                probabilities[found] = LEVEL_TO_PROBABILITY[column.levels[slots]]
+        return probabilities
+
+    def idf(self, term_ids: UInt32Array, lang: str) -> NDArray[np.float32]:
+        """Return the weights of terms.
+
+        Parameters
+        ----------
+        term_ids
+            uint32, any one-dimensional shape and order.
+        lang
+            Language whose prior holds.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape of ``term_ids``, in [0, ln(2 (N₀ + n + 1))], natural logarithms.
+        """
+        observed = self.observed
+        return self._weights(
+            self.document_probability(term_ids, lang),
+            _looked_up(observed.term_ids, observed.term_counts, term_ids),
+        )
+
+    def bigram_idf(self, bigram_ids: UInt32Array) -> NDArray[np.float32]:
+        """Return the weights of pairs of neighbouring terms, as `idf` does for single ones.
+
+        The prior knows frequent pairs of English news only; other pairs weigh as unseen.
+        """
+        observed = self.observed
+        probabilities = np.zeros(bigram_ids.shape, dtype=np.float64)
+        if BIGRAMS in self.columns:
+            column = self.columns[BIGRAMS]
+            slots, found = _positions(column.ids, bigram_ids)
+            probabilities[found] = LEVEL_TO_PROBABILITY[column.levels[slots]]
+        return self._weights(
+            probabilities, _looked_up(observed.bigram_ids, observed.bigram_counts, bigram_ids)
+        )
+
+    def _weights(
+        self, probabilities: NDArray[np.float64], seen: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        articles = PRIOR_ARTICLES + self.observed.article_count + 1
+        idf = np.log(articles / (PRIOR_ARTICLES * probabilities + seen + 0.5))
+        # p and seen near 1 both: the half in the denominator would make it −0.00005.
+        return np.maximum(idf, 0.0).astype(np.float32)
+
+
+@cache
+def _shipped_table() -> FrequencyTable:
+    columns, digest = shipped_frequencies()
+    return FrequencyTable(columns, digest)
+
+
+def _positions(
+    sorted_ids: UInt32Array, wanted: UInt32Array
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the places of the wanted ids that are there, and which of the wanted are."""
+    if sorted_ids.size == 0:
+        return np.zeros(0, dtype=np.intp), np.zeros(wanted.shape, dtype=np.bool_)
+    slots = np.searchsorted(sorted_ids, wanted)
+    slots[slots == sorted_ids.size] = 0
+    found = sorted_ids[slots] == wanted
+    return slots[found], found
+
+
+def _looked_up(
+    sorted_ids: UInt32Array, counts: UInt32Array, wanted: UInt32Array
+) -> NDArray[np.float64]:
+    slots, found = _positions(sorted_ids, wanted)
+    result = np.zeros(wanted.shape, dtype=np.float64)
+    result[found] = counts[slots]
+    return result
+
+
+def salient_terms(
+    vector: TermVector, idf: NDArray[np.float32], limit: int
+) -> tuple[UInt32Array, NDArray[np.float32]]:
+    """Return an article's heaviest terms.
+
+    Parameters
+    ----------
+    vector
+        Raw counts.
+    idf
+        float32, shape of ``vector.term_ids``: their weights.
+    limit
+        How many at most; at least 0.
+
+    Returns
+    -------
+    term_ids, weights
+        uint32 and float32, shape (min(limit, n),): heaviest first, ties by id. A term's weight is
+        (1 + ln tf) · idf with tf its count in body and title together.
+
+    Raises
+    ------
+    ConfigurationError
+        ``limit`` is negative, or ``idf`` is of another shape than the terms.
+    """
+    if limit < 0:
+        raise ConfigurationError(f"limit is {limit}: ask for 0 terms or more")
+    if idf.shape != vector.term_ids.shape:
+        raise ConfigurationError(
+            f"idf has shape {idf.shape}, the vector {vector.term_ids.shape}: "
+            "compute it for the vector's own term_ids"
+        )
+    counts = vector.body_counts.astype(np.float32) + vector.title_counts
+    weights = (np.float32(1.0) + np.log(np.maximum(counts, 1.0))) * idf
+    # Ids are increasing, so a stable sort breaks ties by id.
+    order = np.argsort(-weights, kind="stable")[:limit]
+    return vector.term_ids[order], weights[order].astype(np.float32)
+
+
+def languages_with_stop_words() -> tuple[str, ...]:
+    """Return the codes of the languages whose stop words ship, sorted."""
+    return tuple(sorted(shipped_stop_words()))

@@ -1,0 +1,101 @@
+"""What a text is worth: an article, too little to tell an event, a placeholder, or nothing.
+
+Pages behind a paywall, a cookie wall or an error all say the same few words, so they resemble each
+other far more than two reports of one event do. They must be told apart before they get signatures.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+
+import regex
+
+from clustering.articles import TextKind
+from clustering.prepare.boilerplate_lines import dump_lines, line_key, measure_line
+
+MIN_DISTINCT_TERMS = 5
+"""Fewer distinct content words than this cannot tell one event from another of its kind: "Bomb
+kills five in Baghdad" has four, and has been the headline of hundreds of articles."""
+
+MAX_STUB_WORDS = 150.0
+"""Notices are short; a longer text is an article, whatever it says about subscriptions."""
+
+_NOTICE_SHARE = 0.6
+_MAX_OTHER_WORDS = 8.0
+
+_SENTENCE = regex.compile(r"(?<=[.!?…。！？؟।])['\"”’»」)]*\s+|(?<=[。！？।])")
+_WORD = regex.compile(r"[\p{L}\p{N}]")
+
+
+@cache
+def _patterns() -> tuple[regex.Pattern[str], regex.Pattern[str]]:
+    """Load what a sentence of a notice contains, and what headlines error pages have."""
+    text = (
+        files("clustering.prepare").joinpath("tables/boilerplate_notices.json").read_text("utf-8")
+    )
+    table = json.loads(text)
+    notices = "|".join(f"(?:{p})" for group in table["notices"].values() for p in group)
+    titles = "|".join(f"(?:{p})" for p in table["error_titles"])
+    return (
+        regex.compile(notices, regex.IGNORECASE),
+        regex.compile(f"^(?:{titles})$", regex.IGNORECASE),
+    )
+
+
+def text_kind(title: str, body: str, distinct_terms: int) -> TextKind:
+    """Say what a cleaned text is worth to the clustering.
+
+    Parameters
+    ----------
+    title
+        Cleaned headline; may be empty.
+    body
+        Cleaned body; may be empty.
+    distinct_terms
+        Distinct content terms (stop words left out) of title and body together, at least 0.
+
+    Returns
+    -------
+    TextKind
+        ``EMPTY`` if neither has a word; ``STUB`` if the body is a notice instead of an article;
+        ``TINY`` if there are fewer than ``MIN_DISTINCT_TERMS`` terms; else ``ORDINARY``. A stub
+        that is also tiny is a stub.
+    """
+    if not _WORD.search(body) and not _WORD.search(title):
+        return TextKind.EMPTY
+    if is_stub(title, body):
+        return TextKind.STUB
+    if distinct_terms < MIN_DISTINCT_TERMS:
+        return TextKind.TINY
+    return TextKind.ORDINARY
+
+
+def is_stub(title: str, body: str) -> bool:
+    """Whether a text is a placeholder: mostly a notice, or a few words beside one.
+
+    Sentences are judged one by one, so that an article that ends in "Subscribe to continue
+    reading" after two paragraphs keeps its worth, and so does a report about captchas.
+    """
+    sentences = [
+        part for line in dump_lines(body) for part in _SENTENCE.split(line) if part.strip()
+    ]
+    own_title = line_key(title)
+    notice_pattern, error_title_pattern = _patterns()
+    total = notice = 0.0
+    for sentence in sentences:
+        measured = measure_line(sentence.strip())
+        if measured.key == own_title:
+            continue
+        total += measured.word_count
+        if total > MAX_STUB_WORDS:
+            return False
+        if notice_pattern.search(sentence.strip().replace("’", "'")):
+            notice += measured.word_count
+    if error_title_pattern.match(title.strip()) and total <= 60.0:
+        return True
+    if notice == 0.0:
+        return False
+    # A sentence of news has eight words or more; less than that beside a notice is a label.
+    return notice >= _NOTICE_SHARE * total or total - notice <= _MAX_OTHER_WORDS
