@@ -1,0 +1,332 @@
+"""Numbers in few bits: Rice codes for hashes, Elias gamma codes for counts.
+
+Bits are numbered from the least significant of the first byte. Writers return the next free bit
+position; readers return (value, next position), with the position -1 once the stream ends before
+the value does or a value cannot be right. Readers look at 16 bytes from the word of a position
+on, so a buffer to be read is padded by `PADDING_BYTES` or more, up to whole words.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from clustering.articles import UInt8Array, UInt32Array, UInt64Array
+from clustering.compiled import compiled
+
+PADDING_BYTES: Final = 24
+_MAX_GAMMA_ZEROS: Final = 8
+_ONE: Final = np.uint64(1)
+
+
+def rice_parameter(mean: float) -> int:
+    """Low bits to keep plain in a Rice code, for values of this mean.
+
+    A Rice code of parameter k writes v as v >> k in unary and the low k bits plainly: about
+    1 + k + v / 2^k bits. For exponentially distributed values (gaps between sorted hashes, minima
+    of hashes) the mean length is least where 2^k is about mean * ln 2 (Rice and Plaunt 1971;
+    Gallager and van Voorhis 1975, equation 3).
+    """
+    return max(0, min(31, int(mean * 0.6931).bit_length() - 1))
+
+
+def rice_bits(count: int, total: int, parameter: int) -> int:
+    """Upper bound of the bits that ``count`` values of sum ``total`` take."""
+    return count * (1 + parameter) + (total >> parameter)
+
+
+@compiled
+def _window(words: UInt64Array, position: int) -> np.uint64:
+    """64 bits from a position on, the first one lowest."""
+    # Unsigned indices spare numba's test for negative ones.
+    at = np.uint64(position) >> np.uint64(6)
+    shift = np.uint64(position) & np.uint64(63)
+    # Shifting by 64 is undefined; by 63 and then by 1 gives the 0 that is meant.
+    above = (words[at + _ONE] << (np.uint64(63) - shift)) << _ONE
+    return np.uint64((words[at] >> shift) | above)
+
+
+@compiled
+def _put(data: UInt8Array, position: int, value: int, bits: int) -> int:
+    """Write the low ``bits`` bits of a value into a buffer that is zero there."""
+    rest = np.uint64(value) << np.uint64(position & 7)
+    at = position >> 3
+    while rest:
+        data[at] |= np.uint8(rest & np.uint64(255))
+        rest >>= np.uint64(8)
+        at += 1
+    return position + bits
+
+
+@compiled
+def _put_rice(data: UInt8Array, position: int, value: int, parameter: int) -> int:
+    position = _put(data, position + (value >> parameter), 1, 1)
+    return _put(data, position, value & ((1 << parameter) - 1), parameter)
+
+
+@compiled
+def _put_gamma(data: UInt8Array, position: int, value: int) -> int:
+    """Elias gamma code of value + 1: z zeros, a one, then the z bits below the leading one."""
+    zeros = 0
+    while (value + 1) >> (zeros + 1):
+        zeros += 1
+    position = _put(data, position + zeros, 1, 1)
+    return _put(data, position, (value + 1) - (1 << zeros), zeros)
+
+
+@compiled
+def _get_rice(words: UInt64Array, position: int, end: int, parameter: int) -> tuple[int, int]:
+    quotient = 0
+    word = _window(words, position)
+    while word == 0:
+        quotient += 64
+        if position + quotient >= end:
+            return 0, -1
+        word = _window(words, position + quotient)
+    while not word & _ONE:
+        word >>= _ONE
+        quotient += 1
+    position += quotient + 1
+    if position + parameter > end:
+        return 0, -1
+    low = int(_window(words, position) & ((_ONE << np.uint64(parameter)) - _ONE))
+    return (quotient << parameter) | low, position + parameter
+
+
+@compiled
+def _get_gamma(words: UInt64Array, position: int, end: int) -> tuple[int, int]:
+    word = _window(words, position)
+    zeros = 0
+    while not word & _ONE:
+        word >>= _ONE
+        zeros += 1
+        if zeros > _MAX_GAMMA_ZEROS:
+            return 0, -1
+    word >>= _ONE
+    position += 2 * zeros + 1
+    if position > end:
+        return 0, -1
+    return (1 << zeros) + int(word & ((_ONE << np.uint64(zeros)) - _ONE)) - 1, position
+
+
+@compiled
+def event_plan(
+    term_ids: UInt32Array, tokens: UInt32Array, step: int
+) -> tuple[UInt32Array, UInt8Array]:
+    """Find the terms and repetitions that event tokens were made of.
+
+    Parameters
+    ----------
+    term_ids
+        uint32, shape (n,), increasing.
+    tokens
+        uint32, shape (k,): as `clustering.propose.signatures.event_tokens` lays them out.
+    step
+        Repetition r of term t is t + r * step mod 2^32.
+
+    Returns
+    -------
+    indexes, repeats
+        uint32 and uint8, shape (m,): positions in ``term_ids`` and how often each. Both empty
+        when the tokens are laid out in any other way.
+    """
+    indexes = np.empty(tokens.size, dtype=np.uint32)
+    repeats = np.ones(tokens.size, dtype=np.uint8)
+    terms = 0
+    while terms < tokens.size:
+        index = np.searchsorted(term_ids, tokens[terms])
+        if index == term_ids.size or term_ids[index] != tokens[terms]:
+            break
+        indexes[terms] = index
+        terms += 1
+    at = terms
+    for repeat in range(1, 255):
+        for term in range(terms):
+            if at < tokens.size and repeats[term] == repeat:
+                wanted = np.uint32(term_ids[indexes[term]] + np.uint32(repeat * step & 0xFFFFFFFF))
+                if tokens[at] == wanted:
+                    repeats[term] += 1
+                    at += 1
+    if at < tokens.size:
+        terms = 0
+    return indexes[:terms], repeats[:terms]
+
+
+@compiled
+def encode(
+    data: UInt8Array,
+    term_ids: UInt32Array,
+    counts: UInt8Array,
+    bigram_ids: UInt32Array,
+    signature: UInt32Array,
+    parameters: tuple[int, int, int],
+    event_indexes: UInt32Array,
+    event_repeats: UInt8Array,
+    index_bits: int,
+    plain: UInt32Array,
+) -> int:
+    """Write all arrays of an article's features into a zeroed buffer.
+
+    Parameters
+    ----------
+    data
+        uint8, zero, long enough (`rice_bits`).
+    term_ids, bigram_ids
+        uint32, strictly increasing: written as gaps.
+    counts
+        uint8, shape (4, n): body, lead and title counts and flags of the terms.
+    signature
+        uint32.
+    parameters
+        Rice parameters of term ids, bigram ids and signature.
+    event_indexes, event_repeats
+        From `event_plan`; each index takes ``index_bits``.
+    plain
+        uint32: numbers to write with all their 32 bits.
+
+    Returns
+    -------
+    position
+        Bits written.
+    """
+    position = 0
+    previous = -1
+    for term in range(term_ids.size):
+        current = int(term_ids[term])
+        position = _put_rice(data, position, current - previous - 1, parameters[0])
+        previous = current
+        # Most terms stand in a body once: swapping 0 and 1 gives them the shortest code.
+        body = int(counts[0, term])
+        position = _put_gamma(data, position, body ^ 1 if body < 2 else body)
+        for column in range(1, 4):
+            position = _put_gamma(data, position, int(counts[column, term]))
+    previous = -1
+    for bigram in range(bigram_ids.size):
+        current = int(bigram_ids[bigram])
+        position = _put_rice(data, position, current - previous - 1, parameters[1])
+        previous = current
+    for entry in range(signature.size):
+        position = _put_rice(data, position, int(signature[entry]), parameters[2])
+    for term in range(event_indexes.size):
+        position = _put(data, position, int(event_indexes[term]), index_bits)
+        position = _put_gamma(data, position, int(event_repeats[term]) - 1)
+    for entry in range(plain.size):
+        position = _put(data, position, int(plain[entry]), 32)
+    return position
+
+
+@compiled
+def _get_increasing(
+    words: UInt64Array, position: int, end: int, parameter: int, previous: int
+) -> tuple[int, int]:
+    gap, position = _get_rice(words, position, end, parameter)
+    value = previous + 1 + gap
+    return (value, position) if value < 1 << 32 else (0, -1)
+
+
+@compiled
+def decode(
+    words: UInt64Array,
+    end: int,
+    sizes: tuple[int, int, int, int, int],
+    parameters: tuple[int, int, int],
+    index_bits: int,
+    step: int,
+    numbers: UInt32Array,
+    counts: UInt8Array,
+) -> int:
+    """Read what `encode` wrote.
+
+    Parameters
+    ----------
+    words
+        uint64: the stream and at least `PADDING_BYTES` more.
+    end
+        Bits of the stream.
+    sizes
+        Terms, bigrams, signature entries, event tokens, and the terms these were made of (0:
+        they were written plainly).
+    parameters, index_bits, step
+        As for `encode` and `event_plan`.
+    numbers
+        uint32, as long as the first four sizes together: receives term ids, bigram ids,
+        signature and event tokens one after the other.
+    counts
+        uint8, shape (4, terms): receives the counts.
+
+    Returns
+    -------
+    position
+        Bits read, or -1 when the stream is not one that `encode` wrote.
+    """
+    terms, bigrams, entries, tokens, event_terms = sizes
+    position = 0
+    previous = -1
+    for term in range(terms):
+        previous, position = _get_increasing(words, position, end, parameters[0], previous)
+        if position < 0:
+            return -1
+        numbers[term] = previous
+        if _window(words, position) & np.uint64(15) == 15 and position + 4 <= end:
+            # Once in the body, nowhere else, no flags: half of all terms.
+            position += 4
+            counts[0, term] = 1
+            counts[1:, term] = 0
+            continue
+        for column in range(4):
+            count, position = _get_gamma(words, position, end)
+            if position < 0 or count > 255:
+                return -1
+            counts[column, term] = count ^ 1 if column == 0 and count < 2 else count
+    previous = -1
+    at = terms
+    for _ in range(bigrams):
+        previous, position = _get_increasing(words, position, end, parameters[1], previous)
+        if position < 0:
+            return -1
+        numbers[at] = previous
+        at += 1
+    for _ in range(entries):
+        value, position = _get_rice(words, position, end, parameters[2])
+        if position < 0 or value >= 1 << 32:
+            return -1
+        numbers[at] = value
+        at += 1
+    if event_terms == 0:
+        if position + 32 * tokens > end:
+            return -1
+        for _ in range(tokens):
+            numbers[at] = np.uint32(_window(words, position) & np.uint64(0xFFFFFFFF))
+            position += 32
+            at += 1
+        return position
+    if event_terms > tokens:
+        return -1
+    repeats = np.empty(event_terms, dtype=np.int64)
+    for term in range(event_terms):
+        if position + index_bits > end:
+            return -1
+        index = int(_window(words, position) & np.uint64((1 << index_bits) - 1))
+        repeat, position = _get_gamma(words, position + index_bits, end)
+        if position < 0 or index >= terms:
+            return -1
+        repeats[term] = repeat
+        numbers[at + term] = numbers[index]
+    begin = at
+    at += event_terms
+    repetition = 1
+    while at < numbers.size:
+        before = at
+        for term in range(event_terms):
+            if repeats[term] >= repetition:
+                if at == numbers.size:
+                    return -1
+                numbers[at] = np.uint32(
+                    numbers[begin + term] + np.uint32(repetition * step & 0xFFFFFFFF)
+                )
+                at += 1
+        if at == before:
+            return -1
+        repetition += 1
+    return position if repeats.max() < repetition else -1

@@ -1,0 +1,260 @@
+"""Locality-sensitive hashing: signatures to buckets, shared buckets to candidates.
+
+A signature is cut into b bands of r rows; each band's rows together name a bucket, and articles
+that share a bucket are candidates. Signature entries agree with probability J, the Jaccard
+similarity of the two sets, so a band agrees with probability J^r, none of b bands with
+(1 - J^r)^b, and at least one with `s_curve` (Leskovec, Rajaraman and Ullman 2020, "Mining of
+Massive Datasets", section 3.4.2). The text signature's five rows want near-copies; the event
+signature's single row lets in anything that shares a salient term, and the number of shared
+buckets, an estimate of the weighted Jaccard similarity, then ranks what was let in.
+
+**The candidate rule**, which the store's script and `CandidateIndex` follow alike:
+
+1. N is the number of articles that are in at least one bucket, the asking one excluded if it is
+   not yet in. L is max(min_bucket_articles, floor(max_bucket_share * N)), computed in doubles.
+2. An event bucket that holds more than L handles is skipped. Of a text bucket the
+   ``max_text_bucket_articles`` highest handles count, however many it holds.
+3. Every handle that is left gets the sum of the weights (`bucket_weights`) of the buckets it is
+   counted in.
+4. The answer is the first ``limit`` handles by that sum, descending, and among equal sums by
+   handle, descending (newer first).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import Counter
+from dataclasses import dataclass
+from math import floor
+from typing import Final
+
+import numpy as np
+
+from clustering.articles import ArticleFeatures, TextKind, UInt8Array, UInt64Array
+from clustering.errors import ConfigurationError
+from clustering.propose import kernels
+from clustering.propose.signatures import SignatureScheme, event_signature
+
+BUCKET_BITS: Final = 44
+"""Bits of a bucket id: few enough to pack well, and enough that two of 10^8 buckets in use
+coincide by chance with probability 10^8 / 2^43 = 10^-5 for any one of them."""
+
+TEXT_BIT: Final = 1 << 12
+"""Set in the id of a text bucket, so that an id alone tells its weight. It stands in the middle
+because a store shards ids by their first or last 12 bits, which should stay uniform."""
+
+EVENT_WEIGHT: Final = 1
+TEXT_WEIGHT: Final = kernels.TEXT_WEIGHT
+"""Shared by the in-memory index, the batch and the store's script."""
+
+
+def bucket_ids(features: ArticleFeatures, scheme: SignatureScheme) -> UInt64Array:
+    """Name the buckets of an article.
+
+    Parameters
+    ----------
+    features
+        Of one article. Only ``ORDINARY`` ones have buckets.
+    scheme
+        The one its signature and event tokens were made under.
+
+    Returns
+    -------
+    ids
+        uint64, shape (text_bands + event_bands,), each below 2^44: text bands first. A 64-bit mix
+        of the band's number and its rows, cut to 43 bits, with `TEXT_BIT` between. An empty
+        signature has no buckets; other kinds have none at all: shape (0,).
+
+    Raises
+    ------
+    ConfigurationError
+        If the text signature was made under a scheme of another size.
+    """
+    if features.kind is not TextKind.ORDINARY:
+        return np.zeros(0, dtype=np.uint64)
+    text = features.text_signature
+    if text.size not in (0, scheme.text_permutations):
+        raise ConfigurationError(
+            f"a text signature of {text.size} entries was not made under this scheme of "
+            f"{scheme.text_permutations}: index the articles again"
+        )
+    event = event_signature(features.event_tokens, scheme)
+    text_bands = scheme.text_bands if text.size else 0
+    event_bands = scheme.event_bands if event.size else 0
+    ids = np.empty(text_bands + event_bands, dtype=np.uint64)
+    kernels.band_buckets(text, 0, scheme.text_rows, ids[:text_bands])
+    ids[:text_bands] |= np.uint64(TEXT_BIT)
+    kernels.band_buckets(event, scheme.text_bands, scheme.event_rows, ids[text_bands:])
+    return ids
+
+
+def bucket_weights(ids: UInt64Array) -> UInt8Array:
+    """Give what sharing each bucket counts.
+
+    Five agreeing rows of shingles are a near-copy, which must come before all others: a text
+    bucket counts as much as eight event buckets.
+
+    Parameters
+    ----------
+    ids
+        uint64, shape (n,), from `bucket_ids`.
+
+    Returns
+    -------
+    weights
+        uint8, shape (n,): ``TEXT_WEIGHT`` (8) where `TEXT_BIT` is set, else ``EVENT_WEIGHT`` (1).
+    """
+    is_text = (ids & np.uint64(TEXT_BIT)) != 0
+    return np.where(is_text, np.uint8(TEXT_WEIGHT), np.uint8(EVENT_WEIGHT))
+
+
+def s_curve(bands: int, rows: int, jaccard: float) -> float:
+    """Probability that two sets share at least one bucket: 1 - (1 - J^rows)^bands.
+
+    Parameters
+    ----------
+    bands, rows
+        At least 1 each.
+    jaccard
+        Jaccard similarity, in [0, 1].
+
+    Returns
+    -------
+    probability
+        In [0, 1].
+    """
+    if bands < 1 or rows < 1 or not 0 <= jaccard <= 1:
+        raise ConfigurationError(
+            f"an S-curve needs bands and rows of at least 1 and a similarity in [0, 1], "
+            f"not {bands}, {rows}, {jaccard}"
+        )
+    return float(1 - (1 - jaccard**rows) ** bands)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketLimits:
+    """When a bucket says too little to be read; see the candidate rule in the module docstring.
+
+    Attributes
+    ----------
+    min_bucket_articles
+        An event bucket of up to this many articles is always read.
+    max_bucket_share
+        In [0, 1]: an event bucket with a larger share of all indexed articles is skipped (unless
+        it is small by the above).
+    max_text_bucket_articles
+        Of a text bucket, this many of the newest articles are read.
+    """
+
+    min_bucket_articles: int = 64
+    max_bucket_share: float = 0.002
+    max_text_bucket_articles: int = 64
+
+    def __post_init__(self) -> None:
+        if self.min_bucket_articles < 1 or self.max_text_bucket_articles < 1:
+            raise ConfigurationError("bucket limits must be at least 1 article")
+        if not 0 <= self.max_bucket_share <= 1:
+            raise ConfigurationError(
+                f"max_bucket_share must lie in [0, 1], not {self.max_bucket_share}"
+            )
+
+    def event_bucket_articles(self, indexed_articles: int) -> int:
+        """L of the candidate rule."""
+        return max(self.min_bucket_articles, floor(self.max_bucket_share * indexed_articles))
+
+
+DEFAULT_LIMITS: Final = BucketLimits()
+
+
+class CandidateIndex:
+    """Buckets in memory: the twin of the store's, for clustering without a server.
+
+    Parameters
+    ----------
+    limits
+        When a bucket is skipped.
+    """
+
+    def __init__(self, limits: BucketLimits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+        self._buckets: dict[int, list[int]] = {}
+        self._buckets_of: dict[int, UInt64Array] = {}
+
+    def __len__(self) -> int:
+        """Count the articles that are in at least one bucket."""
+        return len(self._buckets_of)
+
+    def __contains__(self, handle: int) -> bool:
+        return handle in self._buckets_of
+
+    def add(self, handle: int, ids: UInt64Array) -> None:
+        """Put an article into its buckets.
+
+        Parameters
+        ----------
+        handle
+            Its number; not in the index yet.
+        ids
+            uint64, from `bucket_ids`. An article without buckets is not indexed.
+
+        Raises
+        ------
+        ValueError
+            If the handle is in the index.
+        """
+        if handle in self._buckets_of:
+            raise ValueError(f"handle {handle} is in the index already: remove it first")
+        if not ids.size:
+            return
+        ids = np.unique(ids)
+        self._buckets_of[handle] = ids
+        for bucket_id in ids.tolist():
+            handles = self._buckets.setdefault(bucket_id, [])
+            if handles and handles[-1] > handle:
+                insort(handles, handle)
+            else:
+                handles.append(handle)
+
+    def remove(self, handle: int) -> None:
+        """Take an article out of all its buckets; nothing happens if it is not in."""
+        ids = self._buckets_of.pop(handle, None)
+        if ids is None:
+            return
+        for bucket_id in ids.tolist():
+            handles = self._buckets[bucket_id]
+            del handles[bisect_left(handles, handle)]
+            if not handles:
+                del self._buckets[bucket_id]
+
+    def candidates(self, ids: UInt64Array, limit: int) -> list[tuple[int, int]]:
+        """Articles that share buckets, by the candidate rule.
+
+        Parameters
+        ----------
+        ids
+            uint64, from `bucket_ids`, of an article that is usually not in the index; one that
+            is, is among its own candidates.
+        limit
+            Most candidates to return.
+
+        Returns
+        -------
+        candidates
+            (handle, shared weight), best first.
+        """
+        most = self._limits.event_bucket_articles(len(self._buckets_of))
+        newest = self._limits.max_text_bucket_articles
+        ids = np.unique(ids)
+        shared: Counter[int] = Counter()
+        for bucket_id, weight in zip(ids.tolist(), bucket_weights(ids).tolist(), strict=True):
+            handles = self._buckets.get(bucket_id)
+            if handles is None:
+                continue
+            if weight >= TEXT_WEIGHT:
+                handles = handles[-newest:]
+            elif len(handles) > most:
+                continue
+            for handle in handles:
+                shared[handle] += weight
+        ranked = sorted(shared.items(), key=lambda item: (-item[1], -item[0]))
+        return ranked[:limit]
