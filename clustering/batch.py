@@ -1,0 +1,247 @@
+"""Cluster a whole set of articles at once: candidates, verified similarities, average linkage.
+
+The partition is a function of the set of articles: they are first put into an order that follows
+from their own content, so neither the order they came in nor the number of threads can show in
+the result. The work is bounded by the candidates, a few dozen an article, and by the pairs inside
+the clusters that come out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from clustering.articles import ArticleFeatures
+from clustering.errors import ConfigurationError
+from clustering.propose import BucketLimits, SignatureScheme, bucket_ids, candidate_pairs
+from clustering.refine import Comparison, MergeRule, Refinement
+from clustering.refine.linkage import Int64Array, first_appearance
+from clustering.refine.linkage_sparse import link_sparse
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a stage, how much of it is done, and how much there is."""
+
+_MAJORITY = MergeRule.cut(0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Clustering:
+    """The clusters of a set of articles, by position.
+
+    Attributes
+    ----------
+    labels
+        int64, shape (n,): articles with equal labels are in one cluster. 0, 1, … in order of
+        first appearance.
+    duplicate_labels
+        int64, shape (n,): articles with equal labels carry the same text; every near-duplicate
+        group lies within one cluster. 0, 1, … in order of first appearance.
+    candidate_pair_count
+        Pairs that LSH proposed.
+    """
+
+    labels: Int64Array
+    duplicate_labels: Int64Array
+    candidate_pair_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """Bounds of the work of `recluster`.
+
+    Attributes
+    ----------
+    candidates_per_article
+        Most candidates an article names, those sharing most buckets first; at least 1.
+    buckets
+        When a bucket is too full to be read.
+    """
+
+    candidates_per_article: int = 60
+    buckets: BucketLimits = field(default_factory=BucketLimits)
+
+
+def recluster(
+    features: Sequence[ArticleFeatures],
+    refinement: Refinement,
+    scheme: SignatureScheme,
+    *,
+    limits: BatchLimits | None = None,
+    must_link: Sequence[Sequence[int]] = (),
+    cannot_link: Sequence[tuple[int, int]] = (),
+    threads: int | None = None,
+    on_progress: Progress | None = None,
+) -> Clustering:
+    """Cluster articles.
+
+    Parameters
+    ----------
+    features
+        The articles, in any order; articles that are not ``TextKind.ORDINARY`` end up alone.
+    refinement
+        Similarity and merge rule, with the document frequencies to use.
+    scheme
+        The one their signatures were made under.
+    limits
+        Bounds of the work.
+    must_link
+        Groups of positions that stay together, whatever the evidence; no position twice.
+    cannot_link
+        Pairs of positions that never share a cluster.
+    threads
+        Threads that compare pairs; ``None`` for one a core. Does not change the result.
+    on_progress
+        Told of the stages ``"candidates"``, ``"similarities"``, ``"linkage"``, ``"duplicates"``.
+
+    Raises
+    ------
+    ConfigurationError
+        If a must-link or cannot-link position is out of range, or one contradicts another.
+    """
+    limits = BatchLimits() if limits is None else limits
+    report: Progress = _silent if on_progress is None else on_progress
+    threads = _cores() if threads is None else threads
+    count = len(features)
+    _check_positions(count, must_link, cannot_link)
+    digests = [_content_digest(item) for item in features]
+    order = sorted(
+        range(count),
+        key=lambda k: (features[k].published_at_seconds or 0, digests[k]),
+    )
+    place = np.empty(count, dtype=np.int64)
+    place[order] = np.arange(count)
+    ordered = [features[k] for k in order]
+
+    report("candidates", 0, count)
+    pairs = candidate_pairs(
+        [bucket_ids(item, scheme) for item in ordered],
+        per_article_limit=limits.candidates_per_article,
+        limits=limits.buckets,
+    )
+    report("candidates", count, count)
+
+    report("similarities", 0, pairs.first.size)
+    comparison = refinement.compare(ordered)
+    similarities = comparison.similarities(pairs.first, pairs.second, threads=threads)
+    report("similarities", pairs.first.size, pairs.first.size)
+
+    report("linkage", 0, count)
+    forbidden = [(int(place[a]), int(place[b])) for a, b in cannot_link]
+    blocks = _blocks(
+        [[int(place[k]) for k in group] for group in must_link],
+        [digests[k] for k in order],
+        comparison,
+        forbidden,
+    )
+    alike = similarities > 0
+    labels = link_sparse(
+        count,
+        pairs.first[alike],
+        pairs.second[alike],
+        similarities[alike],
+        refinement.rule,
+        comparison.similarities,
+        blocks=blocks,
+        cannot_link=forbidden,
+    )
+    report("linkage", count, count)
+
+    report("duplicates", 0, count)
+    duplicates = _duplicate_groups(comparison, labels, pairs.first, pairs.second)
+    report("duplicates", count, count)
+    return Clustering(
+        labels=first_appearance(labels[place]),
+        duplicate_labels=first_appearance(duplicates[place]),
+        candidate_pair_count=int(pairs.first.size),
+    )
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Take a report and do nothing with it."""
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _check_positions(
+    count: int, must_link: Sequence[Sequence[int]], cannot_link: Sequence[tuple[int, int]]
+) -> None:
+    for group in (*must_link, *cannot_link):
+        for position in group:
+            if not 0 <= position < count:
+                raise ConfigurationError(
+                    f"a constraint names article {position}: {count} articles are here"
+                )
+
+
+def _content_digest(features: ArticleFeatures) -> bytes:
+    """Return 16 bytes that are equal for articles nothing here can tell apart but by date."""
+    vector = features.vector
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{features.kind} {features.lang} {vector.term_ids.size} ".encode())
+    digest.update(f"{vector.bigram_ids.size} {vector.token_count}".encode())
+    for array in (
+        vector.term_ids,
+        vector.body_counts,
+        vector.lead_counts,
+        vector.title_counts,
+        vector.term_flags,
+        vector.bigram_ids,
+        features.text_signature,
+        features.event_tokens,
+    ):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
+
+
+def _blocks(
+    must_link: Sequence[Sequence[int]],
+    digests: Sequence[bytes],
+    comparison: Comparison,
+    forbidden: Sequence[tuple[int, int]],
+) -> list[list[int]]:
+    """Return the groups to begin with: must-links, and identical copies.
+
+    A text that a hundred sites carry unchanged would have five thousand pairs to compare, all
+    with one answer. Copies that an editor's constraint names are left to the constraint.
+    """
+    constrained = {position for pair in forbidden for position in pair}
+    constrained.update(position for group in must_link for position in group)
+    copies: dict[bytes, list[int]] = {}
+    for position, digest in enumerate(digests):
+        if comparison.corpus.usable[position] and position not in constrained:
+            copies.setdefault(digest, []).append(position)
+    blocks = [list(group) for group in must_link]
+    blocks.extend(group for group in copies.values() if len(group) > 1)
+    return blocks
+
+
+def _duplicate_groups(
+    comparison: Comparison, labels: Int64Array, first: Int64Array, second: Int64Array
+) -> Int64Array:
+    """Group near-duplicates within clusters, by average linkage over yes and no.
+
+    Two groups join when more than half of the pairs between them are near-duplicates, so text
+    that drifts from copy to copy makes no chain. Copies that LSH did not pair are tested when
+    they matter.
+    """
+
+    def same_text(i: Int64Array, j: Int64Array) -> Int64Array | np.ndarray:
+        return comparison.near_duplicates(i, j) & (labels[i] == labels[j])
+
+    inside = labels[first] == labels[second]
+    first, second = first[inside], second[inside]
+    same = comparison.near_duplicates(first, second)
+    return link_sparse(
+        labels.size,
+        first[same],
+        second[same],
+        np.ones(int(same.sum())),
+        _MAJORITY,
+        lambda i, j: same_text(i, j).astype(np.float64),
+    )

@@ -1,0 +1,186 @@
+"""The new article and the clusters it touches, compared with one another and linked again.
+
+Articles are linked in *units*: the new article, a near-duplicate group (its copies stay together
+whatever the rest does), or a whole cluster that is too large to be divided here, represented by
+some of its members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clustering.articles import ArticleFeatures
+from clustering.refine import Refinement
+
+NEW = -1
+"""Stands for the new article among handles, which are never negative."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A stored article as the decision sees it."""
+
+    handle: int
+    cluster_id: str
+    duplicate_group_id: str
+    features: ArticleFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class TouchedCluster:
+    """A cluster near the new article.
+
+    ``size`` counts all its articles, ``members`` may hold fewer: then the cluster is linked as one
+    block, represented by those members, and cannot be divided by this decision.
+    """
+
+    cluster_id: str
+    size: int
+    members: tuple[Neighbour, ...]
+
+    @property
+    def is_block(self) -> bool:
+        """Whether some of its members are not known here."""
+        return self.size > len(self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerUp:
+    """The best cluster that the article did not join, and its mean similarity to it, 0..1."""
+
+    cluster_id: str
+    similarity: float
+
+
+class Neighbourhood:
+    """Compares the new article with the members of the touched clusters, and links them.
+
+    Parameters
+    ----------
+    refinement
+        Similarity, near-duplicate test and linkage.
+    new
+        The article to place.
+    touched
+        The clusters it touches, none of them empty of members.
+    """
+
+    def __init__(
+        self,
+        refinement: Refinement,
+        new: ArticleFeatures,
+        touched: Sequence[TouchedCluster],
+    ) -> None:
+        self._refinement = refinement
+        self._touched = [cluster for cluster in touched if cluster.members]
+        # Positions: 0 is the new article, members follow cluster by cluster.
+        self._members = [member for cluster in self._touched for member in cluster.members]
+        self._comparison = refinement.compare([new, *(item.features for item in self._members)])
+        others = np.arange(1, len(self._members) + 1)
+        first = np.zeros_like(others)
+        self._copies = self._comparison.near_duplicates(first, others)
+        self._to_new = np.maximum(
+            self._comparison.similarities(first, others), self._copies.astype(np.float32)
+        )
+        self.copied_group_id = self._find_copied_group()
+
+    def _find_copied_group(self) -> str:
+        """Return the near-duplicate group that the new article belongs to; empty when none.
+
+        It must be a near-duplicate of at least half of the members known: one edited copy of an
+        edited copy would otherwise chain a group away from the text it began with.
+        """
+        known: dict[str, int] = {}
+        copied: dict[str, int] = {}
+        for member, is_copy in zip(self._members, self._copies.tolist(), strict=True):
+            group_id = member.duplicate_group_id
+            known[group_id] = known.get(group_id, 0) + 1
+            copied[group_id] = copied.get(group_id, 0) + is_copy
+        fitting = [
+            group_id for group_id, count in copied.items() if count and count * 2 >= known[group_id]
+        ]
+        return max(fitting, key=lambda group_id: (copied[group_id], group_id), default="")
+
+    def link(self) -> list[list[int]]:
+        """Return the groups of handles that belong together; `NEW` stands for the article.
+
+        Members of blocks that are not known here are in their block's group as stand-ins, the
+        handles below `NEW`: ids go by how many members each side has, and they must count.
+        """
+        units, sizes = self._units()
+        labels = self._refinement.link(self._comparison, blocks=units, block_sizes=sizes)
+        groups: dict[int, list[int]] = {}
+        label_of: dict[int, int] = {}
+        for unit, label in zip(units, labels.tolist(), strict=True):
+            handles = [NEW if place == 0 else self._members[place - 1].handle for place in unit]
+            groups.setdefault(label, []).extend(handles)
+            label_of.update(dict.fromkeys(handles, label))
+        for cluster, stand_ins in self._stand_ins():
+            groups[label_of[cluster.members[0].handle]].extend(stand_ins)
+        return list(groups.values())
+
+    def _units(self) -> tuple[list[list[int]], list[int]]:
+        """Return the positions of each unit and how many articles it stands for."""
+        units: list[list[int]] = [[0]]
+        sizes = [1]
+        position = 1
+        for cluster in self._touched:
+            parts: dict[str, list[int]] = {}
+            for place, member in enumerate(cluster.members, start=position):
+                key = "" if cluster.is_block else member.duplicate_group_id
+                parts.setdefault(key, []).append(place)
+            position += len(cluster.members)
+            for places in parts.values():
+                size = cluster.size if cluster.is_block else len(places)
+                group_ids = {self._members[place - 1].duplicate_group_id for place in places}
+                if self.copied_group_id and self.copied_group_id in group_ids:
+                    units[0].extend(places)
+                    sizes[0] += size
+                else:
+                    units.append(places)
+                    sizes.append(size)
+        return units, sizes
+
+    def _stand_ins(self) -> list[tuple[TouchedCluster, list[int]]]:
+        result = []
+        next_handle = NEW - 1
+        for cluster in self._touched:
+            if cluster.is_block:
+                last = next_handle - (cluster.size - len(cluster.members))
+                result.append((cluster, list(range(next_handle, last, -1))))
+                next_handle = last
+        return result
+
+    def old_clusters(self) -> dict[int, str]:
+        """Return handle → cluster id as it was before, stand-ins included."""
+        old = {member.handle: member.cluster_id for member in self._members}
+        for cluster, stand_ins in self._stand_ins():
+            old.update(dict.fromkeys(stand_ins, cluster.cluster_id))
+        return old
+
+    def similarity_to(self, handles: Sequence[int]) -> float | None:
+        """Return the mean similarity of the article to the known ones of ``handles``.
+
+        In [0, 1]; ``None`` when none of them is known.
+        """
+        wanted = set(handles)
+        values = [
+            float(value)
+            for member, value in zip(self._members, self._to_new, strict=True)
+            if member.handle in wanted
+        ]
+        return round(sum(values) / len(values), 4) if values else None
+
+    def runner_up(self, handles: Sequence[int]) -> RunnerUp | None:
+        """Return the touched cluster most similar to the article that holds no ``handles``."""
+        own = set(handles)
+        ranked = []
+        for cluster in self._touched:
+            members = [member.handle for member in cluster.members]
+            similarity = self.similarity_to(members)
+            if similarity is not None and own.isdisjoint(members):
+                ranked.append(RunnerUp(cluster.cluster_id, similarity))
+        return max(ranked, key=lambda item: (item.similarity, item.cluster_id), default=None)

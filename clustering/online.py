@@ -1,0 +1,266 @@
+"""Decide one article at a time: which cluster it joins, and what that changes around it.
+
+An article is never assigned to the nearest cluster and left there: that chains. Instead the
+neighbourhood it touches is linked again, with the same similarity, linkage and merge rule as the
+batch (``clustering.batch``), and the old ids are laid onto the outcome
+(``clustering.reconcile``). So the article may join a cluster, found one, bring two together when
+it bridges them, or part one when the evidence has turned against it.
+
+``Decider``          the decision itself, pure: the service calls it between probe and commit.
+``OnlineClusterer``  the same decision over clusters held in memory, for files and evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+
+from clustering.articles import ArticleFeatures, TextKind
+from clustering.neighbourhood import NEW, Neighbour, Neighbourhood, RunnerUp, TouchedCluster
+from clustering.propose import CandidateIndex, SignatureScheme, bucket_ids
+from clustering.reconcile import reconcile
+from clustering.refine import Refinement
+
+
+class Outcome(StrEnum):
+    """What a decision did."""
+
+    CREATED = "created"
+    """The article founded a cluster."""
+    JOINED = "joined"
+    """It joined a cluster."""
+    MERGED = "merged"
+    """It joined, and clusters that it bridges became one."""
+    RELINKED = "relinked"
+    """The touched clusters were divided otherwise than before."""
+    SET_APART = "set_apart"
+    """Empty, tiny or stub text: stored alone, attracts nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where the article goes, and what else changes.
+
+    Attributes
+    ----------
+    cluster_id, duplicate_group_id
+        Where the article goes; freshly minted ones where nothing fits.
+    similarity
+        Mean similarity, in [0, 1], to the known other members of its cluster; ``None`` when alone.
+    runner_up
+        The best cluster among those linked again that it did not join.
+    moves
+        Handle → cluster id, for known members that change cluster.
+    merged_into
+        Old cluster id → the cluster that *all* its members go to, known here or not.
+    split_into
+        Old cluster id → the other clusters that some of its members went to.
+    """
+
+    outcome: Outcome
+    cluster_id: str
+    duplicate_group_id: str
+    similarity: float | None = None
+    runner_up: RunnerUp | None = None
+    moves: Mapping[int, str] = field(default_factory=dict)
+    merged_into: Mapping[str, str] = field(default_factory=dict)
+    split_into: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineLimits:
+    """Bounds of the work one article may cause.
+
+    Attributes
+    ----------
+    candidates
+        Articles sharing most buckets that are compared at all.
+    touched_clusters
+        Best clusters that are linked again.
+    touch_similarity
+        Least similarity, in [0, 1], of a cluster's best candidate for it to be touched.
+    relinked_cluster_articles
+        Largest cluster whose members are linked one by one; a larger one is a block, represented
+        by this many of its newest members.
+    """
+
+    candidates: int = 60
+    touched_clusters: int = 8
+    touch_similarity: float = 0.2
+    relinked_cluster_articles: int = 32
+
+
+class Decider:
+    """Decides one article against its candidates. Pure: ids are minted by the caller's functions.
+
+    Parameters
+    ----------
+    refinement
+        Similarity, near-duplicate test and linkage.
+    limits
+        Bounds of the work.
+    """
+
+    def __init__(self, refinement: Refinement, limits: OnlineLimits | None = None) -> None:
+        self.refinement = refinement
+        self.limits = OnlineLimits() if limits is None else limits
+
+    def touched_clusters(
+        self, new: ArticleFeatures, candidates: Sequence[Neighbour]
+    ) -> dict[str, float]:
+        """Return the clusters worth linking again, best first, with their best similarity.
+
+        Candidates come from LSH and are not trusted: each is compared here.
+        """
+        if new.kind is not TextKind.ORDINARY or not candidates:
+            return {}
+        comparison = self.refinement.compare([new, *(item.features for item in candidates)])
+        others = np.arange(1, len(candidates) + 1)
+        first = np.zeros_like(others)
+        similarities = np.maximum(
+            comparison.similarities(first, others), comparison.near_duplicates(first, others)
+        )
+        best: dict[str, float] = {}
+        for candidate, similarity in zip(candidates, similarities.tolist(), strict=True):
+            if similarity >= max(self.limits.touch_similarity, best.get(candidate.cluster_id, 0)):
+                best[candidate.cluster_id] = similarity
+        ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))
+        return dict(ranked[: self.limits.touched_clusters])
+
+    def decide(
+        self,
+        new: ArticleFeatures,
+        touched: Sequence[TouchedCluster],
+        *,
+        mint_cluster_id: Callable[[], str],
+        mint_duplicate_group_id: Callable[[], str],
+        previous_cluster_id: str = "",
+    ) -> Decision:
+        """Link the touched clusters again with the new article among them.
+
+        Parameters
+        ----------
+        new
+            The article.
+        touched
+            What `touched_clusters` named, with their members.
+        mint_cluster_id, mint_duplicate_group_id
+            Called for each new id needed.
+        previous_cluster_id
+            For an updated article, the cluster it was in, which must be among ``touched`` while
+            it has other members: the article keeps that id where it can.
+        """
+        if new.kind is not TextKind.ORDINARY:
+            alone = previous_cluster_id and not any(
+                cluster.size and cluster.cluster_id == previous_cluster_id for cluster in touched
+            )
+            return Decision(
+                outcome=Outcome.SET_APART,
+                cluster_id=previous_cluster_id if alone else mint_cluster_id(),
+                duplicate_group_id=mint_duplicate_group_id(),
+            )
+        neighbourhood = Neighbourhood(self.refinement, new, touched)
+        groups = neighbourhood.link()
+        old = neighbourhood.old_clusters()
+        if previous_cluster_id:
+            old[NEW] = previous_cluster_id
+        after = reconcile(old, groups, mint_cluster_id)
+        together = next(group for group in groups if NEW in group)
+        sources = {old[handle] for handle in together if handle != NEW}
+        if after.split_into:
+            outcome = Outcome.RELINKED
+        elif len(together) == 1:
+            outcome = Outcome.CREATED
+        else:
+            outcome = Outcome.MERGED if len(sources) > 1 else Outcome.JOINED
+        return Decision(
+            outcome=outcome,
+            cluster_id=after.assignment[NEW],
+            duplicate_group_id=neighbourhood.copied_group_id or mint_duplicate_group_id(),
+            similarity=neighbourhood.similarity_to(together),
+            runner_up=neighbourhood.runner_up(together),
+            moves={
+                handle: cluster_id
+                for handle, cluster_id in after.assignment.items()
+                if handle > NEW and cluster_id != old[handle]
+            },
+            merged_into=after.merged_into,
+            split_into=after.split_into,
+        )
+
+
+class OnlineClusterer:
+    """Clusters articles one by one in memory, each decided as the service would decide it.
+
+    Parameters
+    ----------
+    decider
+        The decision.
+    scheme
+        Of the signatures, for the buckets.
+    """
+
+    def __init__(self, decider: Decider, scheme: SignatureScheme) -> None:
+        self._decider = decider
+        self._scheme = scheme
+        self._index = CandidateIndex()
+        self._articles: list[Neighbour] = []
+        self._members: dict[str, list[int]] = {}
+        self._minted = 0
+
+    def add(self, features: ArticleFeatures) -> Decision:
+        """Place one article; its handle is the number of articles added before it."""
+        buckets = bucket_ids(features, self._scheme)
+        found = self._index.candidates(buckets, limit=self._decider.limits.candidates)
+        wanted = self._decider.touched_clusters(
+            features, [self._articles[handle] for handle, _ in found]
+        )
+        decision = self._decider.decide(
+            features,
+            [self._touched(cluster_id) for cluster_id in wanted],
+            mint_cluster_id=self._mint,
+            mint_duplicate_group_id=self._mint,
+        )
+        for handle, cluster_id in decision.moves.items():
+            self._move(handle, cluster_id)
+        for old, successor in decision.merged_into.items():
+            for handle in list(self._members[old]):
+                self._move(handle, successor)
+            del self._members[old]
+        handle = len(self._articles)
+        self._articles.append(
+            Neighbour(handle, decision.cluster_id, decision.duplicate_group_id, features)
+        )
+        self._members.setdefault(decision.cluster_id, []).append(handle)
+        self._index.add(handle, buckets)
+        return decision
+
+    def cluster_ids(self) -> list[str]:
+        """Return the cluster id of each article, in the order added."""
+        return [article.cluster_id for article in self._articles]
+
+    def duplicate_group_ids(self) -> list[str]:
+        """Return the near-duplicate group id of each article, in the order added."""
+        return [article.duplicate_group_id for article in self._articles]
+
+    def _move(self, handle: int, cluster_id: str) -> None:
+        article = self._articles[handle]
+        self._members[article.cluster_id].remove(handle)
+        self._members.setdefault(cluster_id, []).append(handle)
+        self._articles[handle] = replace(article, cluster_id=cluster_id)
+
+    def _touched(self, cluster_id: str) -> TouchedCluster:
+        handles = sorted(self._members[cluster_id], reverse=True)
+        known = handles[: self._decider.limits.relinked_cluster_articles]
+        return TouchedCluster(
+            cluster_id=cluster_id,
+            size=len(handles),
+            members=tuple(self._articles[handle] for handle in known),
+        )
+
+    def _mint(self) -> str:
+        self._minted += 1
+        return f"n{self._minted}"

@@ -1,0 +1,125 @@
+"""The refinement as its neighbours use it: compare articles, then link them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from clustering.articles import ArticleFeatures
+from clustering.errors import ConfigurationError
+from clustering.refine.duplicates import duplicate_labels
+from clustering.refine.linkage import Float64Array, Int64Array, MergeRule, link_dense
+from clustering.refine.similarity import Comparison
+from clustering.refine.tfidf import DocumentFrequencies
+from clustering.refine.verifier import Verifier
+
+
+class Refinement:
+    """Decides which articles belong together. Immutable; share one between threads.
+
+    Parameters
+    ----------
+    frequencies
+        Document frequencies that weight terms.
+    verifier
+        Turns the parts of a pair into its similarity, and carries the merge rule.
+    """
+
+    def __init__(self, frequencies: DocumentFrequencies, verifier: Verifier) -> None:
+        self.frequencies = frequencies
+        self.verifier = verifier
+
+    @classmethod
+    def shipped(cls, frequencies: DocumentFrequencies) -> Refinement:
+        """Return the refinement with the verifier that ships with the package."""
+        return cls(frequencies, Verifier.shipped())
+
+    @property
+    def rule(self) -> MergeRule:
+        """When two groups may join."""
+        return self.verifier.rule
+
+    def fingerprint(self) -> str:
+        """Return hexadecimal digits that differ when the verifier or the rule does."""
+        return self.verifier.fingerprint()
+
+    def with_frequencies(self, frequencies: DocumentFrequencies) -> Refinement:
+        """Return a refinement that differs in its document frequencies only."""
+        return Refinement(frequencies, self.verifier)
+
+    def compare(self, features: Sequence[ArticleFeatures]) -> Comparison:
+        """Make articles ready to be compared; positions in ``features`` name them."""
+        return Comparison(features, self.frequencies, self.verifier)
+
+    def link(
+        self,
+        comparison: Comparison,
+        *,
+        blocks: Sequence[Sequence[int]] | None = None,
+        block_sizes: Sequence[int] | None = None,
+        cannot_link: Sequence[tuple[int, int]] = (),
+    ) -> Int64Array:
+        """Link a neighbourhood: all pairs are compared, then merged by average linkage.
+
+        Parameters
+        ----------
+        comparison
+            Up to some hundreds of articles.
+        blocks
+            Positions of articles that stay together, each article in exactly one block. Not
+            given: every article by itself.
+        block_sizes
+            True number of articles a block stands for, when its positions are only a sample of
+            them; at least the number of its positions.
+        cannot_link
+            Pairs of *block* numbers that never end under one label.
+
+        Returns
+        -------
+        int64, shape (blocks,): a label for each block, 0, 1, … in order of first appearance.
+
+        Raises
+        ------
+        ConfigurationError
+            If blocks overlap, are empty or leave an article out, or sizes do not fit.
+        """
+        matrix = comparison.similarity_matrix()
+        if blocks is None:
+            return link_dense(matrix, self.rule, sizes=block_sizes, cannot_link=cannot_link)
+        members = _membership(blocks, len(comparison))
+        counts = members.sum(axis=1)
+        sizes = np.asarray(counts if block_sizes is None else block_sizes, dtype=np.int64)
+        if sizes.shape != counts.shape or (sizes < counts).any():
+            raise ConfigurationError("block_sizes must name each block's size, its sample or more")
+        # Row a, column b of M·S·Mᵀ is the sum of similarities between blocks a and b.
+        means = (members @ matrix.astype(np.float64) @ members.T) / np.outer(counts, counts)
+        return link_dense(means, self.rule, sizes=sizes, cannot_link=cannot_link)
+
+    def duplicate_groups(self, comparison: Comparison) -> Int64Array:
+        """Return near-duplicate groups among all articles of a small comparison.
+
+        Returns
+        -------
+        int64, shape (n,): labels 0, 1, … in order of first appearance; articles with equal
+        labels carry the same text.
+        """
+        i, j = np.triu_indices(len(comparison), k=1)
+        same = comparison.near_duplicates(i, j)
+        pairs = list(zip(i[same].tolist(), j[same].tolist(), strict=True))
+        return duplicate_labels(len(comparison), pairs)
+
+
+def _membership(blocks: Sequence[Sequence[int]], count: int) -> Float64Array:
+    """Return the 0/1 matrix of blocks and articles; float64, shape (blocks, count)."""
+    members = np.zeros((len(blocks), count), dtype=np.float64)
+    for number, block in enumerate(blocks):
+        if not block:
+            raise ConfigurationError(f"block {number} has no articles")
+        for position in block:
+            if not 0 <= position < count:
+                raise ConfigurationError(f"block {number} names article {position} of {count}")
+            members[number, position] += 1.0
+    if count and not (members.sum(axis=0) == 1.0).all():
+        raise ConfigurationError("every article must stand in exactly one block, once")
+    return members

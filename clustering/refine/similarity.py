@@ -1,0 +1,300 @@
+"""The similarity of pairs of articles: its parts by name, and the one number that decides.
+
+``similarity = clip((logit + 4) / 8, 0, 1)``, where logit is the verifier's log odds that the two
+report one event, less a little when both are dated and the dates lie apart. It is 0 between
+articles in different languages, and for whatever is not an ordinary text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from clustering.articles import ArticleFeatures
+from clustering.errors import ConfigurationError
+from clustering.refine.duplicates import are_near_duplicates
+from clustering.refine.kernels import copy_evidence, pair_logits, pair_parts
+from clustering.refine.parts import PART_NAMES
+from clustering.refine.tfidf import (
+    BoolArray,
+    DocumentFrequencies,
+    Float32Array,
+    Float64Array,
+    Int64Array,
+    WeightedCorpus,
+)
+from clustering.refine.verifier import LOGIT_OFFSET, LOGIT_SPAN, Verifier
+
+_DAY_SECONDS: Final = 86_400.0
+_FREE_DAYS: Final = 2.0
+_PENALTY_PER_LOG_DAY: Final = 0.05
+_GREATEST_PENALTY: Final = 0.15
+_CHUNK_PAIRS: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class SharedTerm:
+    """A term that two articles share, and what it adds to the cosine of their bodies."""
+
+    term_id: int
+    idf: float
+    cosine_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairSimilarity:
+    """Why two articles are as similar as they are.
+
+    Attributes
+    ----------
+    similarity
+        In [0, 1].
+    probability
+        Of reporting one event, by the verifier alone, in (0, 1).
+    parts
+        Name → value, the names of ``PART_NAMES``.
+    contributions
+        Name → what the part adds to the log odds.
+    time_penalty
+        What the distance in time took off, in [0, .15].
+    days_apart
+        ``None`` when either date is unknown.
+    languages_differ
+        Whether that alone makes the similarity 0.
+    near_duplicate
+        Whether one is a copy of the other.
+    shared_terms
+        Largest share in the body cosine first.
+    """
+
+    similarity: float
+    probability: float
+    parts: dict[str, float]
+    contributions: dict[str, float]
+    time_penalty: float
+    days_apart: float | None
+    languages_differ: bool
+    near_duplicate: bool
+    shared_terms: tuple[SharedTerm, ...]
+
+
+class Comparison:
+    """Articles made ready to be compared with each other, pair by pair.
+
+    Parameters
+    ----------
+    features
+        The articles; positions in this sequence name them from here on.
+    frequencies
+        Document frequencies that weight their terms.
+    verifier
+        Turns the parts of a pair into its similarity.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[ArticleFeatures],
+        frequencies: DocumentFrequencies,
+        verifier: Verifier,
+    ) -> None:
+        self.corpus = WeightedCorpus.build(features, frequencies)
+        self.verifier = verifier
+
+    def __len__(self) -> int:
+        return self.corpus.article_count
+
+    def similarities(
+        self, first: ArrayLike, second: ArrayLike, *, threads: int = 1
+    ) -> Float32Array:
+        """Return the similarity of pairs.
+
+        Parameters
+        ----------
+        first, second
+            Positions, shape (m,) each; every pair of them is compared on its own, in any order.
+        threads
+            Threads to spread the pairs over; does not change the result.
+
+        Returns
+        -------
+        float32, shape (m,), in [0, 1]. Symmetric. 0 where languages differ or a text is not
+        ordinary. An article with itself has the similarity that an exact copy would have.
+
+        Raises
+        ------
+        ConfigurationError
+            If a position is out of range or the shapes differ.
+        """
+        i, j = self._positions(first, second)
+        if threads <= 1 or i.size <= _CHUNK_PAIRS:
+            return self._similarities(i, j)
+        starts = range(0, i.size, _CHUNK_PAIRS)
+        with ThreadPoolExecutor(threads) as pool:
+            chunks = pool.map(
+                lambda k: self._similarities(i[k : k + _CHUNK_PAIRS], j[k : k + _CHUNK_PAIRS]),
+                starts,
+            )
+            return np.concatenate(list(chunks))
+
+    def similarity_matrix(self) -> Float32Array:
+        """Return the similarity of all pairs; float32, shape (n, n), symmetric, ones inside."""
+        count = len(self)
+        i, j = np.triu_indices(count, k=1)
+        matrix = np.eye(count, dtype=np.float32)
+        matrix[i, j] = matrix[j, i] = self.similarities(i, j)
+        return matrix
+
+    def logits(self, first: ArrayLike, second: ArrayLike) -> Float64Array:
+        """Return the verifier's log odds of pairs, time and language left out; shape (m,)."""
+        i, j = self._positions(first, second)
+        return self._logits(i, j)
+
+    def parts(self, first: ArrayLike, second: ArrayLike) -> Float32Array:
+        """Return the parts of pairs; float32, shape (m, parts), columns as in ``PART_NAMES``."""
+        i, j = self._positions(first, second)
+        c = self.corpus
+        return pair_parts(
+            i,
+            j,
+            c.term_offsets,
+            c.term_ids,
+            c.idf,
+            c.weights,
+            c.flags,
+            c.bigram_offsets,
+            c.bigram_ids,
+            c.bigram_weights,
+            c.summaries,
+        )
+
+    def near_duplicates(self, first: ArrayLike, second: ArrayLike) -> BoolArray:
+        """Return whether pairs carry the same text; bool, shape (m,). See ``duplicates``."""
+        i, j = self._positions(first, second)
+        return are_near_duplicates(self.copy_evidence(i, j)) & self._comparable(i, j)
+
+    def copy_evidence(
+        self, first: ArrayLike, second: ArrayLike, *, least_estimate: float = 0.4
+    ) -> Float32Array:
+        """Return the columns of ``kernels.copy_evidence``; float32, shape (m, 5)."""
+        i, j = self._positions(first, second)
+        c = self.corpus
+        evidence = copy_evidence(
+            i,
+            j,
+            c.term_offsets,
+            c.term_ids,
+            c.weights,
+            c.counts,
+            c.flags,
+            c.text_signatures,
+            least_estimate,
+        )
+        evidence[~(c.has_text_signature[i] & c.has_text_signature[j])] = 0.0
+        return evidence
+
+    def explain(self, i: int, j: int, *, terms: int = 20) -> PairSimilarity:
+        """Return the parts of one pair's similarity, with its heaviest shared terms.
+
+        Parameters
+        ----------
+        i, j
+            Positions.
+        terms
+            Shared terms to name at most.
+        """
+        first, second = np.array([i]), np.array([j])
+        values = self.parts(first, second)[0].astype(np.float64)
+        clipped = np.maximum(values, 0.0)
+        added = self.verifier.linear * clipped + self.verifier.roots * np.sqrt(clipped)
+        logit = float(self.logits(first, second)[0])
+        seconds = self.corpus.published_at_seconds
+        days = abs(float(seconds[i] - seconds[j])) / _DAY_SECONDS
+        languages = self.corpus.languages
+        return PairSimilarity(
+            similarity=float(self.similarities(first, second)[0]),
+            probability=float(1.0 / (1.0 + np.exp(-logit))),
+            parts=dict(zip(PART_NAMES, values.tolist(), strict=True)),
+            contributions=dict(zip(PART_NAMES, added.tolist(), strict=True)),
+            time_penalty=float(self._time_penalties(first, second)[0]),
+            days_apart=None if np.isnan(days) else days,
+            languages_differ=bool(
+                languages[i] >= 0 and languages[j] >= 0 and languages[i] != languages[j]
+            ),
+            near_duplicate=bool(self.near_duplicates(first, second)[0]),
+            shared_terms=self._shared_terms(i, j)[:terms],
+        )
+
+    def _shared_terms(self, i: int, j: int) -> tuple[SharedTerm, ...]:
+        c = self.corpus
+        start_i, start_j = int(c.term_offsets[i]), int(c.term_offsets[j])
+        shared, at_i, at_j = np.intersect1d(
+            c.term_ids[start_i : int(c.term_offsets[i + 1])],
+            c.term_ids[start_j : int(c.term_offsets[j + 1])],
+            assume_unique=True,
+            return_indices=True,
+        )
+        share = c.weights[start_i + at_i, 0] * c.weights[start_j + at_j, 0]
+        idf = c.idf[start_i + at_i]
+        order = np.lexsort((shared, -idf, -share))
+        return tuple(
+            SharedTerm(term_id=int(shared[k]), idf=float(idf[k]), cosine_share=float(share[k]))
+            for k in order
+        )
+
+    def _positions(self, first: ArrayLike, second: ArrayLike) -> tuple[Int64Array, Int64Array]:
+        """Check positions: the compiled loops read memory at them without looking."""
+        i = np.ascontiguousarray(first, dtype=np.int64)
+        j = np.ascontiguousarray(second, dtype=np.int64)
+        if i.ndim != 1 or i.shape != j.shape:
+            raise ConfigurationError(
+                f"positions of pairs need two equal shapes (m,), not {i.shape} and {j.shape}"
+            )
+        if i.size and (min(i.min(), j.min()) < 0 or max(i.max(), j.max()) >= len(self)):
+            raise ConfigurationError(f"a position is out of range: {len(self)} articles are here")
+        return i, j
+
+    def _logits(self, i: Int64Array, j: Int64Array) -> Float64Array:
+        c = self.corpus
+        return pair_logits(
+            i,
+            j,
+            c.term_offsets,
+            c.term_ids,
+            c.idf,
+            c.weights,
+            c.flags,
+            c.bigram_offsets,
+            c.bigram_ids,
+            c.bigram_weights,
+            c.summaries,
+            self.verifier.intercept,
+            self.verifier.linear,
+            self.verifier.roots,
+        )
+
+    def _similarities(self, i: Int64Array, j: Int64Array) -> Float32Array:
+        similarity = np.clip((self._logits(i, j) + LOGIT_OFFSET) / LOGIT_SPAN, 0.0, 1.0)
+        similarity = np.maximum(similarity - self._time_penalties(i, j), 0.0)
+        similarity[~self._comparable(i, j)] = 0.0
+        return similarity.astype(np.float32)
+
+    def _time_penalties(self, i: Int64Array, j: Int64Array) -> Float64Array:
+        """Return what distance in time takes off: nothing up to two days, at most .15.
+
+        Soft on purpose: dates are often wrong (a scraper's, an archive's), and some events last.
+        """
+        seconds = self.corpus.published_at_seconds
+        days = np.abs(seconds[i] - seconds[j]) / _DAY_SECONDS
+        penalty = _PENALTY_PER_LOG_DAY * np.log1p(np.maximum(0.0, days - _FREE_DAYS))
+        return np.nan_to_num(np.minimum(_GREATEST_PENALTY, penalty), nan=0.0)
+
+    def _comparable(self, i: Int64Array, j: Int64Array) -> NDArray[np.bool_]:
+        c = self.corpus
+        known = (c.languages[i] >= 0) & (c.languages[j] >= 0)
+        same_language = ~known | (c.languages[i] == c.languages[j])
+        return c.usable[i] & c.usable[j] & same_language

@@ -1,0 +1,287 @@
+"""TF-IDF weighted vectors of many articles, packed into a few flat arrays for the compiled loops.
+
+The weight of term w in an article where it occurs tf times is ``(1 + ln tf) · idf(w)`` for
+tf ≥ 1, and vectors are scaled to Euclidean length 1, so that the dot product of two of them is
+their cosine. That is ``TfidfTransformer(sublinear_tf=True, norm="l2")`` of scikit-learn, but with
+the idf of a background table instead of one learned from the articles at hand (Salton and Buckley
+1988, "Term-weighting approaches in automatic text retrieval", table 1, "tfc" with a logarithmic
+tf). Each article gets three such vectors over the same terms: body, lead and title.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustering.articles import ArticleFeatures, TextKind, UInt8Array, UInt32Array
+from clustering.compiled import compiled
+from clustering.errors import ConfigurationError
+
+Float32Array = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+Int64Array = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+NUMBER_FLAG: Final = 1
+"""Bit of ``TermVector.term_flags`` set for numbers."""
+NAME_FLAG: Final = 2
+"""Bit of ``TermVector.term_flags`` set for terms written with a capital inside a sentence."""
+
+
+class DocumentFrequencies(Protocol):
+    """What the weighting needs of a frequency table."""
+
+    def idf(self, term_ids: UInt32Array, lang: str) -> Float32Array:
+        """Return the idf of each term in a language; float32, shape (n,), positive."""
+        ...
+
+    def bigram_idf(self, bigram_ids: UInt32Array) -> Float32Array:
+        """Return the idf of each pair of neighbouring terms; float32, shape (m,), positive."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedCorpus:
+    """Weighted vectors of n articles with N terms and M bigrams in all.
+
+    Article k has the entries ``term_offsets[k]:term_offsets[k + 1]`` of the term arrays and
+    ``bigram_offsets[k]:bigram_offsets[k + 1]`` of the bigram arrays. Build it with
+    `WeightedCorpus.build`.
+
+    Attributes
+    ----------
+    term_offsets, bigram_offsets
+        int64, shape (n + 1,).
+    term_ids
+        uint32, shape (N,): strictly increasing within an article.
+    idf
+        float32, shape (N,): of each term in its article's language.
+    weights
+        float32, shape (N, 3): body, lead and title weight; each column has length 1 within an
+        article, or is all zeros where the article has no such terms.
+    counts
+        uint8, shape (N,): raw body counts.
+    flags
+        uint8, shape (N,): ``NUMBER_FLAG``, ``NAME_FLAG``.
+    bigram_ids
+        uint32, shape (M,): strictly increasing within an article.
+    bigram_weights
+        float32, shape (M,): idf scaled to length 1 within an article.
+    summaries
+        float32, shape (n, 4): length of the body vector's part that are numbers; of its part that
+        are names; sum of idf over distinct terms; ln(1 + distinct terms).
+    languages
+        int16, shape (n,): equal numbers for equal languages, -1 for unknown.
+    usable
+        bool, shape (n,): whether the article may join others (``TextKind.ORDINARY``).
+    published_at_seconds
+        float64, shape (n,): Unix time, nan where unknown.
+    text_signatures
+        uint32, shape (n, P): zeros where an article has none; P = 0 when no article has one.
+    has_text_signature
+        bool, shape (n,).
+    """
+
+    term_offsets: Int64Array
+    term_ids: UInt32Array
+    idf: Float32Array
+    weights: Float32Array
+    counts: UInt8Array
+    flags: UInt8Array
+    bigram_offsets: Int64Array
+    bigram_ids: UInt32Array
+    bigram_weights: Float32Array
+    summaries: Float32Array
+    languages: NDArray[np.int16]
+    usable: BoolArray
+    published_at_seconds: Float64Array
+    text_signatures: UInt32Array
+    has_text_signature: BoolArray
+
+    @property
+    def article_count(self) -> int:
+        """Number of articles."""
+        return int(self.usable.size)
+
+    @classmethod
+    def build(
+        cls, features: Sequence[ArticleFeatures], frequencies: DocumentFrequencies
+    ) -> WeightedCorpus:
+        """Weight the vectors of articles.
+
+        Parameters
+        ----------
+        features
+            The articles; none is fine.
+        frequencies
+            Where idf comes from, by term and language.
+
+        Raises
+        ------
+        ConfigurationError
+            If the articles' text signatures differ in length: they were made under different
+            signature schemes and cannot be compared.
+        """
+        vectors = [item.vector for item in features]
+        term_offsets = _offsets([vector.term_ids.size for vector in vectors])
+        bigram_offsets = _offsets([vector.bigram_ids.size for vector in vectors])
+        term_ids = _joined([vector.term_ids for vector in vectors], np.dtype(np.uint32))
+        bigram_ids = _joined([vector.bigram_ids for vector in vectors], np.dtype(np.uint32))
+        byte = np.dtype(np.uint8)
+        body_counts = _joined([vector.body_counts for vector in vectors], byte)
+        lead_counts = _joined([vector.lead_counts for vector in vectors], byte)
+        title_counts = _joined([vector.title_counts for vector in vectors], byte)
+        flags = _joined([vector.term_flags for vector in vectors], byte)
+
+        idf = _idf_by_language(features, term_ids, term_offsets, frequencies)
+        bigram_idf = frequencies.bigram_idf(bigram_ids).astype(np.float32, copy=False)
+        weights, bigram_weights, summaries = _weigh(
+            term_offsets,
+            idf,
+            body_counts,
+            lead_counts,
+            title_counts,
+            flags,
+            bigram_offsets,
+            bigram_idf,
+        )
+        signatures, has_signature = _signatures(features)
+        return cls(
+            term_offsets=term_offsets,
+            term_ids=term_ids,
+            idf=idf,
+            weights=weights,
+            counts=body_counts,
+            flags=flags,
+            bigram_offsets=bigram_offsets,
+            bigram_ids=bigram_ids,
+            bigram_weights=bigram_weights,
+            summaries=summaries,
+            languages=_language_numbers(features),
+            usable=np.array([item.kind is TextKind.ORDINARY for item in features], dtype=np.bool_),
+            published_at_seconds=np.array(
+                [
+                    np.nan if item.published_at_seconds is None else item.published_at_seconds
+                    for item in features
+                ],
+                dtype=np.float64,
+            ),
+            text_signatures=signatures,
+            has_text_signature=has_signature,
+        )
+
+
+def _offsets(sizes: list[int]) -> Int64Array:
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(np.asarray(sizes, dtype=np.int64), out=offsets[1:])
+    return offsets
+
+
+def _joined(parts: list[NDArray[np.generic]], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+    if not parts:
+        return np.zeros(0, dtype=dtype)
+    return np.concatenate(parts).astype(dtype, copy=False)
+
+
+def _language_numbers(features: Sequence[ArticleFeatures]) -> NDArray[np.int16]:
+    """Number the languages; unknown ones get -1, which agrees with every language."""
+    numbers: dict[str, int] = {"und": -1, "": -1}
+    numbered = [numbers.setdefault(item.lang, len(numbers)) for item in features]
+    return np.array(numbered, dtype=np.int16)
+
+
+def _idf_by_language(
+    features: Sequence[ArticleFeatures],
+    term_ids: UInt32Array,
+    term_offsets: Int64Array,
+    frequencies: DocumentFrequencies,
+) -> Float32Array:
+    """Look idf up once a language instead of once an article: a lookup has a fixed cost."""
+    languages = {item.lang for item in features}
+    if len(languages) == 1:
+        return frequencies.idf(term_ids, languages.pop()).astype(np.float32, copy=False)
+    idf = np.zeros(term_ids.size, dtype=np.float32)
+    article_languages = np.array([item.lang for item in features])
+    sizes = np.diff(term_offsets)
+    for lang in sorted(languages):
+        rows = np.repeat(article_languages == lang, sizes)
+        idf[rows] = frequencies.idf(term_ids[rows], lang)
+    return idf
+
+
+def _signatures(features: Sequence[ArticleFeatures]) -> tuple[UInt32Array, BoolArray]:
+    lengths = {item.text_signature.size for item in features} - {0}
+    if len(lengths) > 1:
+        raise ConfigurationError(
+            f"text signatures of {', '.join(map(str, sorted(lengths)))} permutations cannot be "
+            "compared: prepare all articles under one signature scheme"
+        )
+    permutations = lengths.pop() if lengths else 0
+    signatures = np.zeros((len(features), permutations), dtype=np.uint32)
+    has_signature = np.array([item.text_signature.size > 0 for item in features], dtype=np.bool_)
+    for row in np.flatnonzero(has_signature):
+        signatures[row] = features[row].text_signature
+    return signatures, has_signature
+
+
+@compiled
+def _weigh(
+    term_offsets: Int64Array,
+    idf: Float32Array,
+    body_counts: UInt8Array,
+    lead_counts: UInt8Array,
+    title_counts: UInt8Array,
+    flags: UInt8Array,
+    bigram_offsets: Int64Array,
+    bigram_idf: Float32Array,
+) -> tuple[Float32Array, Float32Array, Float32Array]:
+    """Return (weights, bigram weights, summaries) as `WeightedCorpus` describes them."""
+    articles = term_offsets.size - 1
+    weights = np.zeros((idf.size, 3), dtype=np.float32)
+    bigram_weights = np.zeros(bigram_idf.size, dtype=np.float32)
+    summaries = np.zeros((articles, 4), dtype=np.float32)
+    # ln of every possible count: a table of 256 entries costs less than one article's logarithms.
+    sublinear = np.zeros(256, dtype=np.float64)
+    for count in range(1, 256):
+        sublinear[count] = 1.0 + np.log(float(count))
+    for article in range(articles):
+        first, last = term_offsets[article], term_offsets[article + 1]
+        squares_body, squares_lead, squares_title, idf_sum = 0.0, 0.0, 0.0, 0.0
+        for t in range(first, last):
+            body = sublinear[body_counts[t]] * idf[t]
+            lead = sublinear[lead_counts[t]] * idf[t]
+            title = sublinear[title_counts[t]] * idf[t]
+            weights[t, 0], weights[t, 1], weights[t, 2] = body, lead, title
+            squares_body += body * body
+            squares_lead += lead * lead
+            squares_title += title * title
+            idf_sum += idf[t]
+        scale_body = 1.0 / np.sqrt(squares_body) if squares_body > 0.0 else 0.0
+        scale_lead = 1.0 / np.sqrt(squares_lead) if squares_lead > 0.0 else 0.0
+        scale_title = 1.0 / np.sqrt(squares_title) if squares_title > 0.0 else 0.0
+        squares_numbers, squares_names = 0.0, 0.0
+        for t in range(first, last):
+            weights[t, 0] *= scale_body
+            weights[t, 1] *= scale_lead
+            weights[t, 2] *= scale_title
+            square = weights[t, 0] * weights[t, 0]
+            if flags[t] & 1:
+                squares_numbers += square
+            if flags[t] & 2:
+                squares_names += square
+        squares_bigrams = 0.0
+        first_bigram, last_bigram = bigram_offsets[article], bigram_offsets[article + 1]
+        for b in range(first_bigram, last_bigram):
+            squares_bigrams += bigram_idf[b] * bigram_idf[b]
+        scale_bigrams = 1.0 / np.sqrt(squares_bigrams) if squares_bigrams > 0.0 else 0.0
+        for b in range(first_bigram, last_bigram):
+            bigram_weights[b] = bigram_idf[b] * scale_bigrams
+        summaries[article, 0] = np.sqrt(squares_numbers)
+        summaries[article, 1] = np.sqrt(squares_names)
+        summaries[article, 2] = idf_sum
+        summaries[article, 3] = np.log(1.0 + (last - first))
+    return weights, bigram_weights, summaries

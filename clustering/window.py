@@ -1,0 +1,53 @@
+"""Cluster everything in a window at once, weighted by what the window itself has shown.
+
+The nightly job and ``samestory cluster`` are this one function, so a file is clustered as the
+service would cluster it by night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from clustering.articles import ArticleFeatures
+from clustering.batch import Clustering, recluster
+from clustering.prepare import FrequencyTable, ObservedFrequencies
+from clustering.propose import SignatureScheme
+from clustering.refine import Refinement
+
+
+@dataclass(frozen=True, slots=True)
+class WindowClustering:
+    """The clustering of a window, and the document frequencies it was made with."""
+
+    clustering: Clustering
+    observed: ObservedFrequencies
+
+
+def cluster_window(
+    features: Sequence[ArticleFeatures],
+    shipped: FrequencyTable,
+    scheme: SignatureScheme,
+    *,
+    threads: int | None = None,
+    on_progress: Callable[[str, int, int], None] | None = None,
+) -> WindowClustering:
+    """Count the window's document frequencies, then cluster it with them.
+
+    Parameters
+    ----------
+    features
+        The articles, in any order; the partition does not depend on it.
+    shipped
+        The prior that the counts are added to.
+    scheme
+        Of the signatures.
+    threads
+        How many to use; ``None`` for one a core. The result does not depend on it.
+    on_progress
+        Called with a stage, how much of it is done, and how much there is.
+    """
+    observed = ObservedFrequencies.of(item.vector for item in features)
+    refinement = Refinement.shipped(shipped.with_observed(observed))
+    clustering = recluster(features, refinement, scheme, threads=threads, on_progress=on_progress)
+    return WindowClustering(clustering, observed)
