@@ -19,7 +19,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from clustering.articles import UInt64Array
+import numpy as np
+
+from clustering.articles import UInt8Array, UInt64Array
 
 
 class StoreError(Exception):
@@ -98,6 +100,10 @@ class ClusterMembers:
     members: tuple[StoredMember, ...]
 
 
+def _no_weights() -> UInt8Array:
+    return np.zeros(0, dtype=np.uint8)
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """One decided article, to be written whole or not at all.
@@ -106,6 +112,9 @@ class Commit:
     ----------
     article_id, content_digest, record, document, bucket_ids
         The article: packed features, and the packed document (text and what people read).
+    bucket_weights
+        As in `ClusterStore.probe`. A bucket of weight 1 that was over-full, and so not read, is
+        no conflict. Left empty, every bucket is checked.
     cluster_id, duplicate_group_id
         Where it goes. Created if they are not there.
     horizon
@@ -141,6 +150,7 @@ class Commit:
     merged_into: Mapping[str, str] = field(default_factory=dict)
     split_into: Mapping[str, Sequence[str]] = field(default_factory=dict)
     replaces: ExistingArticle | None = None
+    bucket_weights: UInt8Array = field(default_factory=_no_weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,14 +236,28 @@ class ClusterStore(Protocol):
         """Connect; claim an empty store for ``fingerprint``, or check the one that is there."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close the connections; closing twice does nothing."""
+        ...
 
     async def ping(self) -> None:
         """Return within a second, or raise."""
         ...
 
-    async def probe(self, article_id: str, bucket_ids: UInt64Array, *, limit: int) -> Probe:
-        """Existing article of that id, and the ``limit`` candidates sharing most buckets."""
+    async def probe(
+        self,
+        article_id: str,
+        bucket_ids: UInt64Array,
+        bucket_weights: UInt8Array | None = None,
+        *,
+        limit: int,
+    ) -> Probe:
+        """Existing article of that id, and the ``limit`` candidates sharing most buckets.
+
+        ``bucket_weights`` is aligned with ``bucket_ids``: what sharing each of them counts; all
+        count 1 without it. The order, and which buckets are over-full, are those of
+        `clustering.propose.lsh.CandidateIndex`.
+        """
         ...
 
     async def members(
@@ -242,21 +266,39 @@ class ClusterStore(Protocol):
         """Members of clusters (each up to ``limit``, newest first); missing ones are left out."""
         ...
 
-    async def commit(self, commit: Commit) -> StoredArticle: ...
+    async def commit(self, commit: Commit) -> StoredArticle:
+        """Write a decided article whole.
 
-    async def article(self, article_id: str) -> StoredArticle | None: ...
+        Raises
+        ------
+        ConflictError
+            Something that bears on the decision was written after the probe; nothing was written.
+        StoreFullError
+            The server refuses writes; nothing was written.
+        StoreMismatchError
+            Another configuration has claimed the store meanwhile.
+        """
+        ...
+
+    async def article(self, article_id: str) -> StoredArticle | None:
+        """Return the article of that id; ``None`` when there is none."""
+        ...
 
     async def articles(self, handles: Sequence[int]) -> list[StoredArticle]:
         """Those of ``handles`` that exist, in the order asked."""
         ...
 
-    async def record(self, handle: int) -> bytes | None: ...
+    async def records(self, handles: Sequence[int]) -> list[bytes | None]:
+        """Packed features of each of ``handles``; ``None`` for those that do not exist."""
+        ...
 
     async def delete_article(self, article_id: str, *, now_seconds: float) -> bool:
         """Remove every trace of an article; ``False`` when there is none."""
         ...
 
-    async def cluster(self, cluster_id: str) -> StoredCluster | None: ...
+    async def cluster(self, cluster_id: str) -> StoredCluster | None:
+        """Return a cluster, or what is left of it; a merged one names the one there is now."""
+        ...
 
     async def clusters(
         self, *, before: tuple[float, str] | None, limit: int
@@ -272,7 +314,9 @@ class ClusterStore(Protocol):
         """Every article that was stored when it began, in handle order."""
         ...
 
-    async def reassign(self, reassignment: Reassignment) -> ReassignmentResult: ...
+    async def reassign(self, reassignment: Reassignment) -> ReassignmentResult:
+        """Apply a reclustering in one step."""
+        ...
 
     async def frequencies(self) -> tuple[int, bytes]:
         """Epoch and packed table of what the stream has shown; ``(0, b"")`` before the first."""
@@ -282,9 +326,13 @@ class ClusterStore(Protocol):
         """Store a new table; returns its epoch."""
         ...
 
-    async def put_job(self, job_id: str, payload: bytes) -> None: ...
+    async def put_job(self, job_id: str, payload: bytes) -> None:
+        """Store a job, new or changed. The newest 200 are kept."""
+        ...
 
-    async def job(self, job_id: str) -> bytes | None: ...
+    async def job(self, job_id: str) -> bytes | None:
+        """Return a job's payload; ``None`` when there is none."""
+        ...
 
     async def jobs(self, *, limit: int) -> list[tuple[str, bytes]]:
         """Newest first."""
@@ -294,7 +342,9 @@ class ClusterStore(Protocol):
         """Take or renew a lease; ``False`` while another holder has it."""
         ...
 
-    async def release_lease(self, name: str, holder: str) -> None: ...
+    async def release_lease(self, name: str, holder: str) -> None:
+        """Give a lease back; nothing happens when another holder has it."""
+        ...
 
     async def counts(self) -> dict[str, int]:
         """``articles``, ``clusters`` and what else is cheap to count."""

@@ -1,0 +1,294 @@
+"""Reads a whole collection and says where it contradicts itself.
+
+For tests, and for ``samestory doctor``. Reads key by key, so that what is written meanwhile may
+look like a contradiction: check a store that nobody writes to.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from clustering.articles import UInt64Array
+from service.store import keys
+from service.store.connection import Connection
+from service.store.encoding import (
+    stored_cluster,
+    unpack_assignment,
+    unpack_buckets,
+    unpack_header,
+)
+
+_PER_CALL = 500
+_INLINE_BYTES = 60
+_FIRST_SHARDS = 4096
+
+
+@dataclass
+class _Contents:
+    """Everything stored, by what it is."""
+
+    meta: dict[bytes, bytes] = field(default_factory=dict)
+    handle_of: dict[bytes, int] = field(default_factory=dict)
+    assignments: dict[int, tuple[str, str]] = field(default_factory=dict)
+    records: dict[int, bytes] = field(default_factory=dict)
+    documents: dict[int, bytes] = field(default_factory=dict)
+    forward: dict[int, bytes] = field(default_factory=dict)
+    clusters: set[str] = field(default_factory=set)
+    members: dict[str, set[int]] = field(default_factory=dict)
+    open_clusters: dict[str, float] = field(default_factory=dict)
+    partitions: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    shards: dict[tuple[int, int], dict[bytes, bytes]] = field(default_factory=dict)
+    long_buckets: dict[tuple[int, int, int], bytes] = field(default_factory=dict)
+
+
+async def find_contradictions(
+    connection: Connection,
+    names: keys.Keys,
+    bucket_ids_of: Callable[[bytes], UInt64Array] | None,
+) -> list[str]:
+    """Return one sentence a contradiction; empty when all is well."""
+    contents, problems = await _read(connection, names)
+    problems += _check_articles(contents)
+    problems += await _check_clusters(connection, contents)
+    problems += _check_buckets(contents, bucket_ids_of)
+    return problems
+
+
+async def scan_keys(connection: Connection, names: keys.Keys) -> AsyncIterator[bytes]:
+    """Every key of the collection, once."""
+    cursor, seen = 0, set[bytes]()
+    while True:
+        cursor, found = await connection.execute(
+            "SCAN", cursor, "MATCH", f"{names.prefix}*", "COUNT", 1000
+        )
+        for key in found:
+            if key not in seen:
+                seen.add(key)
+                yield key
+        if not int(cursor):
+            return
+
+
+async def _read(connection: Connection, names: keys.Keys) -> tuple[_Contents, list[str]]:
+    contents, problems = _Contents(), list[str]()
+    batch: list[bytes] = []
+
+    async def flush() -> None:
+        types = await connection.batch([("TYPE", key) for key in batch])
+        values = await connection.batch(
+            [_READ_COMMANDS[bytes(kind)](key) for key, kind in zip(batch, types, strict=True)]
+        )
+        for key, value in zip(batch, values, strict=True):
+            name = key.decode("utf-8").removeprefix(names.prefix)
+            if not _file(contents, name, value):
+                problems.append(f"key {name} is none of this layout")
+        batch.clear()
+
+    async for key in scan_keys(connection, names):
+        batch.append(key)
+        if len(batch) == _PER_CALL:
+            await flush()
+    if batch:
+        await flush()
+    return contents, problems
+
+
+_READ_COMMANDS: dict[bytes, Callable[[bytes], tuple[str | bytes | int, ...]]] = {
+    b"hash": lambda key: ("HGETALL", key),
+    b"string": lambda key: ("GET", key),
+    b"set": lambda key: ("SMEMBERS", key),
+    b"zset": lambda key: ("ZRANGE", key, 0, -1, "WITHSCORES"),
+    b"list": lambda key: ("TYPE", key),
+    b"stream": lambda key: ("TYPE", key),
+    b"none": lambda key: ("TYPE", key),
+}
+
+
+def _file(contents: _Contents, name: str, value: Any) -> bool:
+    """Put one key's value where it belongs; ``False`` for a key of no known kind."""
+    if name == keys.META:
+        contents.meta = value
+    elif name == keys.OPEN_CLUSTERS:
+        contents.open_clusters = {
+            member.decode("ascii"): float(score) for member, score in _scored(value)
+        }
+    elif name == keys.PARTITIONS:
+        for number, text in value.items():
+            first, shards, buckets = map(int, text.split())
+            contents.partitions[int(number)] = (first, shards, buckets)
+    elif name in {keys.FREQUENCIES, keys.JOBS, keys.JOB_ORDER} or name.startswith(keys.LEASE):
+        pass
+    else:
+        kind, part = name[:2], name[2:]
+        match kind:
+            case keys.ARTICLE_IDS:
+                contents.handle_of |= {digest: int(handle) for digest, handle in value.items()}
+            case keys.ASSIGNMENTS:
+                first = int(part) * keys.HANDLES_PER_SHARD
+                for slot, packed in value.items():
+                    contents.assignments[first + int(slot)] = unpack_assignment(packed)
+            case keys.RECORD:
+                contents.records[int(part)] = value
+            case keys.DOCUMENT:
+                contents.documents[int(part)] = value
+            case keys.FORWARD:
+                contents.forward[int(part)] = value
+            case keys.CLUSTERS:
+                contents.clusters |= {cluster_id.decode("ascii") for cluster_id in value}
+            case keys.MEMBERS:
+                contents.members[part] = {int(handle) for handle in value}
+            case keys.LINEAGE:
+                pass
+            case keys.BUCKETS:
+                number, _, shard = part.partition(":")
+                if shard.startswith("h"):
+                    head, _, rest = shard[1:].partition(".")
+                    contents.long_buckets[int(number), int(head), int(rest)] = value
+                else:
+                    contents.shards[int(number), int(shard)] = value
+            case _:
+                return False
+    return True
+
+
+def _scored(value: Any) -> list[tuple[bytes, float]]:
+    """Return members with scores, whichever way the client hands them over."""
+    if value and isinstance(value[0], bytes):
+        return list(zip(value[::2], value[1::2], strict=True))
+    return [(member, score) for member, score in value]
+
+
+def _check_articles(contents: _Contents) -> list[str]:
+    problems = []
+    handles = Counter(contents.handle_of.values())
+    problems += [f"handle {h} has several article ids" for h, n in handles.items() if n > 1]
+    for what, found in (
+        ("an assignment", contents.assignments.keys()),
+        ("a record", contents.records.keys()),
+        ("a document", contents.documents.keys()),
+    ):
+        problems += [f"handle {h} has an id but not {what}" for h in handles.keys() - found]
+        problems += [f"handle {h} has {what} but no id" for h in found - handles.keys()]
+    problems += [f"handle {h} has buckets but no id" for h in contents.forward.keys() - handles]
+    for digest, handle in contents.handle_of.items():
+        document = contents.documents.get(handle)
+        if document is None:
+            continue
+        article_id = unpack_header(document)[3]
+        if keys.digest_article_id(article_id) != digest:
+            problems.append(f"handle {handle} stands under another id than {article_id!r}")
+    counted = int(contents.meta.get(b"articles", 0))
+    if counted != len(contents.handle_of):
+        problems.append(f"{counted} articles are counted, {len(contents.handle_of)} are there")
+    last = int(contents.meta.get(b"handle", 0))
+    problems += [f"handle {h} was never given out" for h in handles if not 0 < h <= last]
+    return problems
+
+
+async def _check_clusters(connection: Connection, contents: _Contents) -> list[str]:
+    problems = []
+    assigned: defaultdict[str, set[int]] = defaultdict(set)
+    for handle, (cluster_id, _) in contents.assignments.items():
+        assigned[cluster_id].add(handle)
+    problems += [
+        f"cluster {c} has articles but no record" for c in assigned.keys() - contents.clusters
+    ]
+    problems += [
+        f"cluster {c} has a member list but no record"
+        for c in contents.members.keys() - contents.clusters
+    ]
+    ids = sorted(contents.clusters)
+    for start in range(0, len(ids), _PER_CALL):
+        some = ids[start : start + _PER_CALL]
+        flat = await connection.run("clusters", "ids", len(some), *some)
+        for at in range(0, len(flat), 5):
+            cluster = stored_cluster(flat[at : at + 5])
+            name, listed = cluster.cluster_id, contents.members.get(cluster.cluster_id, set())
+            if listed != assigned[name]:
+                problems.append(f"cluster {name}: member list and assignments differ")
+            if cluster.size != len(assigned[name]):
+                problems.append(f"cluster {name}: size {cluster.size}, {len(assigned[name])} there")
+            if (cluster.state == "open") != bool(assigned[name]):
+                problems.append(f"cluster {name} is {cluster.state} with {len(assigned[name])}")
+            if (cluster.state == "open") != (name in contents.open_clusters):
+                problems.append(f"cluster {name} is {cluster.state}, the listing says otherwise")
+            if cluster.state == "open" and (
+                contents.open_clusters.get(name) != cluster.updated_at_seconds
+            ):
+                problems.append(f"cluster {name}: the listing has another time of update")
+            if (cluster.state == "merged") != bool(cluster.merged_into):
+                problems.append(f"cluster {name} is {cluster.state}, into {cluster.merged_into!r}")
+    problems += [
+        f"cluster {c} is listed but has no record"
+        for c in contents.open_clusters.keys() - contents.clusters
+    ]
+    return problems
+
+
+def _check_buckets(
+    contents: _Contents, bucket_ids_of: Callable[[bytes], UInt64Array] | None
+) -> list[str]:
+    problems = []
+    entries: defaultdict[int, list[int]] = defaultdict(list)
+    counted: Counter[int] = Counter()
+    used_long = set()
+    ordered = sorted(contents.partitions)
+    for (number, shard), fields in contents.shards.items():
+        if number not in contents.partitions:
+            problems.append(f"bucket shard {number}:{shard} belongs to no partition")
+            continue
+        first, shards, _ = contents.partitions[number]
+        after = [contents.partitions[n][0] for n in ordered if n > number]
+        counted[number] += len(fields)
+        for rest_bytes, stored in fields.items():
+            rest, head = int.from_bytes(rest_bytes, "little"), shard % _FIRST_SHARDS
+            value = stored
+            if not stored:
+                value = contents.long_buckets.get((number, head, rest), b"")
+                used_long.add((number, head, rest))
+            if bool(stored) != (len(value) <= _INLINE_BYTES):
+                problems.append(f"bucket {head}.{rest} of {number} is kept in the wrong place")
+            handles = np.frombuffer(value, dtype="<u4").tolist()
+            if not handles or sorted(set(handles)) != handles:
+                problems.append(f"bucket {head}.{rest} of {number} is empty or out of order")
+            elif handles[0] < first or (after and handles[-1] >= after[0]):
+                problems.append(f"bucket {head}.{rest} of {number} holds another time's articles")
+            if _shard_of(head, rest, shards) != shard:
+                problems.append(f"bucket {head}.{rest} of {number} is in the wrong shard {shard}")
+            for handle in handles:
+                entries[handle].append((head << 32) | rest)
+    problems += [f"bucket {k} is not referred to" for k in contents.long_buckets.keys() - used_long]
+    problems += [
+        f"partition {n} counts {buckets} buckets and has {counted[n]}"
+        for n, (_, _, buckets) in contents.partitions.items()
+        if buckets != counted[n]
+    ]
+    problems += [
+        f"handle {h} is in {len(entries[h])} buckets and not stored"
+        for h in entries.keys() - contents.assignments.keys()
+    ]
+    indexed = int(contents.meta.get(b"indexed", 0))
+    if indexed != len(entries):
+        problems.append(f"{indexed} articles are counted as indexed, {len(entries)} are")
+    for handle, record in contents.records.items():
+        if handle in contents.forward:
+            wanted = set(unpack_buckets(contents.forward[handle]).tolist())
+        elif bucket_ids_of is not None:
+            wanted = set(bucket_ids_of(record).tolist())
+        else:
+            wanted = set()
+        if wanted != set(entries.get(handle, ())):
+            problems.append(f"handle {handle} is not in the buckets that its record names")
+    return problems
+
+
+def _shard_of(head: int, rest: int, shards: int) -> int:
+    """Return the shard of a bucket: linear hashing, as the scripts do it."""
+    power = _FIRST_SHARDS << ((shards // _FIRST_SHARDS).bit_length() - 1)
+    shard = (head + _FIRST_SHARDS * rest) % (2 * power)
+    return shard if shard < shards else shard - power

@@ -1,0 +1,212 @@
+"""One client of the server: runs commands and scripts, and says in the store's words what failed.
+
+Nothing here waits long: a server that is away is reported at once, and whoever asked decides
+whether to try again. A connection that broke since it was last used is replaced by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    AuthorizationError,
+    BusyLoadingError,
+    ClusterCrossSlotError,
+    ClusterDownError,
+    MovedError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+
+from service.store import StoreError, StoreFullError, StoreMismatchError, StoreUnavailableError
+from service.store.scripts import load_script
+
+Argument = bytes | str | int | float
+
+_CONNECT_TIMEOUT_SECONDS: Final = 0.5
+_PING_TIMEOUT_SECONDS: Final = 0.9
+_MAX_CONNECTIONS: Final = 64
+
+
+class Connection:
+    """Client of one server for one key prefix.
+
+    Parameters
+    ----------
+    url
+        ``redis://``, ``rediss://`` or ``unix://``.
+    prefix
+        Passed to every script as ``KEYS[1]``. Scripts derive their keys from it; all of them
+        carry its hash tag and so share its slot.
+    timeout_seconds
+        How long the server may take to answer one command.
+
+    Raises
+    ------
+    ValueError
+        For a URL of another kind.
+    """
+
+    def __init__(self, url: str, prefix: str, *, timeout_seconds: float = 5.0) -> None:
+        # One repetition, at once, when a connection turns out to be broken: that is how a pooled
+        # connection notices that the server was restarted. A script that ran although its answer
+        # was lost is refused the second time by its own checks.
+        retry = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+        self._pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=_MAX_CONNECTIONS,
+            timeout=timeout_seconds,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+            retry=retry,
+        )
+        self._client: Redis = Redis(connection_pool=self._pool)
+        self._prefix = prefix
+        self._server = _server_of(url)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+        await self._pool.disconnect()
+
+    async def ping(self) -> None:
+        """Return within a second, or raise."""
+        try:
+            async with asyncio.timeout(_PING_TIMEOUT_SECONDS):
+                await self.execute("PING")
+        except TimeoutError as error:
+            raise StoreUnavailableError(f"{self._server} does not answer") from error
+
+    async def execute(self, *command: Argument) -> Any:
+        """Run one command."""
+        try:
+            return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+        except RedisError as error:
+            raise self._translated(error) from error
+        except OSError as error:
+            raise StoreUnavailableError(f"{self._server}: {error}") from error
+
+    async def transaction(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """Run several commands as one, in one round trip."""
+        return await self._pipeline(commands, transaction=True)
+
+    async def batch(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """Run several commands in one round trip."""
+        return await self._pipeline(commands, transaction=False)
+
+    async def run(self, name: str, *arguments: Argument) -> Any:
+        """Run a script in one round trip; two when the server does not know it yet."""
+        script = load_script(name)
+        try:
+            return await self._client.execute_command(  # type: ignore[no-untyped-call]
+                "EVALSHA", script.sha, 1, self._prefix, *arguments
+            )
+        except NoScriptError:
+            return await self.execute("EVAL", script.source, 1, self._prefix, *arguments)
+        except RedisError as error:
+            raise self._translated(error) from error
+        except OSError as error:
+            raise StoreUnavailableError(f"{self._server}: {error}") from error
+
+    async def server_info(self) -> tuple[str, tuple[int, ...]]:
+        """Return the engine (``"valkey"`` or ``"redis"``) and its version."""
+        info = await self.execute("INFO", "server")
+        engine = "valkey" if "valkey_version" in info else "redis"
+        version = str(info.get(f"{engine}_version", "0"))
+        return engine, tuple(int(part) for part in version.split(".") if part.isdigit())
+
+    async def _pipeline(
+        self, commands: Sequence[Sequence[Argument]], *, transaction: bool
+    ) -> list[Any]:
+        try:
+            async with self._client.pipeline(transaction=transaction) as pipeline:
+                for command in commands:
+                    pipeline.execute_command(*command)
+                return list(await pipeline.execute())
+        except RedisError as error:
+            raise self._translated(error) from error
+        except OSError as error:
+            raise StoreUnavailableError(f"{self._server}: {error}") from error
+
+    def _translated(self, error: RedisError) -> StoreError:
+        """Return the error that says what to do about ``error``."""
+        text = str(error)
+        match error:
+            case BusyLoadingError():
+                return StoreUnavailableError(f"{self._server} is still loading its data")
+            case AuthenticationError() | AuthorizationError() | NoPermissionError():
+                return StoreUnavailableError(
+                    f"{self._server} refuses the login: check user and password in REDIS_URL "
+                    f"({text})"
+                )
+            case AuthenticationWrongNumberOfArgsError():
+                return StoreUnavailableError(
+                    f"{self._server} refuses the login: leave the user out of REDIS_URL ({text})"
+                )
+            case OutOfMemoryError():
+                return StoreFullError(f"{self._server} has reached its memory limit: {text}")
+            case ReadOnlyError():
+                return StoreFullError(
+                    f"{self._server} is a read-only replica: point REDIS_URL at the primary"
+                )
+            case MovedError() | ClusterCrossSlotError() | ClusterDownError():
+                return StoreMismatchError(
+                    f"{self._server} is a node of a cluster that does not hold this collection: "
+                    f"point REDIS_URL at the node that does ({text})"
+                )
+            case RedisTimeoutError():
+                return StoreUnavailableError(f"{self._server} does not answer in time")
+            case RedisConnectionError() if "authenticat" in text or "username-password" in text:
+                # Refused during the handshake, which the client reports as a lost connection.
+                return StoreUnavailableError(
+                    f"{self._server} refuses the login: check user and password in REDIS_URL "
+                    f"({text})"
+                )
+            case RedisConnectionError():
+                return StoreUnavailableError(f"{self._server} cannot be reached: {text}")
+            case ResponseError():
+                return self._refused(text)
+            case _:
+                return StoreError(f"{self._server}: {text}")
+
+    def _refused(self, text: str) -> StoreError:
+        if text.startswith(("OOM", "MISCONF", "NOREPLICAS")):
+            return StoreFullError(f"{self._server} refuses writes: {text}")
+        if text.startswith(("NOAUTH", "WRONGPASS", "NOPERM")):
+            return StoreUnavailableError(
+                f"{self._server} refuses the login: check user and password in REDIS_URL ({text})"
+            )
+        if text.startswith(("LOADING", "BUSY", "MASTERDOWN")):
+            return StoreUnavailableError(f"{self._server} is busy: {text}")
+        if "WRONGTYPE" in text:
+            return StoreMismatchError(
+                f"{self._server} holds keys under {self._prefix} that samestory did not write: "
+                "use another collection or another database"
+            )
+        return StoreError(f"{self._server}: {text}")
+
+
+def _server_of(url: str) -> str:
+    """Return what to call the server in messages: never with the password."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"the server at {parts.path}"
+    return f"the server at {parts.hostname or 'localhost'}:{parts.port or 6379}"

@@ -1,0 +1,112 @@
+"""Names every key. All keys of a collection share one hash tag, and so one cluster slot.
+
+Scripts get the collection's prefix as ``KEYS[1]`` and append the names below, which the loader
+(``service.store.scripts``) puts in front of every script: no script spells a key of its own.
+
+Everything after the prefix ``ss:{collection}:`` is short, because some of these keys exist
+thousands of times:
+
+=====================  ========  ===============================================================
+key                    type      holds
+=====================  ========  ===============================================================
+meta                   hash      layout, fingerprint, engine, last handle, article counts, epoch
+i:SHARD                hash      16-byte digest of an article id → handle
+a:HANDLE/128           hash      handle % 128 → length of cluster id, cluster id, group id
+r:HANDLE               string    packed features
+d:HANDLE               string    header (digest, revision, received, article id), document
+f:HANDLE               string    the article's buckets, only where they cannot be recomputed
+c:SHARD                hash      cluster id → state, revision, size, created, updated (25 bytes)
+l:SHARD                hash      cluster id + one of ``> < /`` → merged into, split from and into
+m:CLUSTER              set       member handles
+open                   zset      open clusters by last update
+p                      hash      time partition → first handle, shards, buckets
+b:PARTITION:SHARD      hash      lower 32 bits of a bucket id → handles, 4 bytes each, ascending
+b:PARTITION:hHEAD.REST string    handles of a bucket with more than 15 of them
+freq                   string    document frequencies of the stream
+jobs, jobs:order       hash,     background jobs and their order
+                       zset
+lease:NAME             string    holder of a lease, with expiry
+=====================  ========  ===============================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final
+
+LAYOUT_VERSION: Final = 1
+"""Changes whenever stored bytes change their meaning."""
+
+META: Final = "meta"
+ARTICLE_IDS: Final = "i:"
+ASSIGNMENTS: Final = "a:"
+RECORD: Final = "r:"
+DOCUMENT: Final = "d:"
+FORWARD: Final = "f:"
+CLUSTERS: Final = "c:"
+LINEAGE: Final = "l:"
+MEMBERS: Final = "m:"
+OPEN_CLUSTERS: Final = "open"
+PARTITIONS: Final = "p"
+BUCKETS: Final = "b:"
+FREQUENCIES: Final = "freq"
+JOBS: Final = "jobs"
+JOB_ORDER: Final = "jobs:order"
+LEASE: Final = "lease:"
+
+HANDLES_PER_SHARD: Final = 128
+"""Fields of one assignment hash: what Redis 7 still keeps as a list pack by default."""
+
+_COLLECTION = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys of one collection.
+
+    Raises
+    ------
+    ValueError
+        For a collection name that is not 1 to 64 letters, digits, dots, hyphens, underscores.
+    """
+
+    collection: str
+
+    def __post_init__(self) -> None:
+        if _COLLECTION.fullmatch(self.collection) is None:
+            message = (
+                f"collection name {self.collection!r}: use 1 to 64 letters, digits, dots, "
+                "hyphens and underscores"
+            )
+            raise ValueError(message)
+
+    @property
+    def prefix(self) -> str:
+        """Beginning of every key; the braces are the cluster's hash tag."""
+        return f"ss:{{{self.collection}}}:"
+
+    def key(self, name: str, part: str | int = "") -> str:
+        """Key ``name`` (a constant of this module), with the part that varies."""
+        return f"{self.prefix}{name}{part}"
+
+    def record(self, handle: int) -> str:
+        """Key of an article's packed features."""
+        return self.key(RECORD, handle)
+
+
+def digest_article_id(article_id: str) -> bytes:
+    """Return 16 bytes that stand for an article id: any length of id keeps its shard compact."""
+    return hashlib.blake2b(article_id.encode("utf-8"), digest_size=16).digest()
+
+
+def article_id_shard(digest: bytes) -> str:
+    """Return the shard (12 bits) of an article id's digest."""
+    return digest.hex()[:3]
+
+
+def cluster_shard(cluster_id: str) -> str:
+    """Return the shard (12 bits) of a cluster id; scripts compute the same."""
+    # SHA-1 because it is the one hash that scripts have built in; nothing here needs secrecy.
+    return hashlib.sha1(cluster_id.encode("utf-8"), usedforsecurity=False).hexdigest()[:3]

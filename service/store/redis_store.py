@@ -1,0 +1,342 @@
+"""The store on the Redis protocol: each step of the article path is one script, one round trip.
+
+`RedisClusterStore.probe` reads, `RedisClusterStore.commit` checks and writes; a script runs alone
+on the server, so what it checked still holds when it writes. ``keys`` names what is kept where.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any, Final
+
+from clustering.articles import UInt8Array, UInt64Array
+from clustering.propose import BucketLimits
+from service.store import (
+    Commit,
+    ConflictError,
+    ExistingArticle,
+    Probe,
+    Reassignment,
+    ReassignmentResult,
+    StoredArticle,
+    StoredCandidate,
+    StoreError,
+    StoreMismatchError,
+    keys,
+)
+from service.store.check import find_contradictions
+from service.store.connection import Connection
+from service.store.encoding import (
+    check_minted_id,
+    existing_article,
+    flat_pairs,
+    lineage_arguments,
+    pack_buckets,
+    pack_handles,
+    pack_header,
+    unpack_assignment,
+)
+from service.store.reader import StoreReader
+
+_OLDEST_SERVER: Final = (7, 0)
+_PARTITIONS_PER_RETENTION: Final = 4
+_SECONDS_PER_DAY: Final = 86_400
+_DELETE_ATTEMPTS: Final = 100
+
+BucketIdsOfRecord = Callable[[bytes], UInt64Array]
+
+
+class RedisClusterStore(StoreReader):
+    """`service.store.ClusterStore` on Redis 7.0 or later, or Valkey.
+
+    Parameters
+    ----------
+    url
+        ``redis://``, ``rediss://`` or ``unix://``.
+    collection
+        Name of the collection; every key carries it.
+    retention_days
+        How long articles are meant to stay; sets the length of a time partition.
+    bucket_ids_of
+        Recomputes an article's bucket ids from its record, so that they need not be stored a
+        second time to be found again when it is deleted (6 bytes a bucket). Without it, they are.
+    bucket_limits
+        When a bucket is over-full: the rule of ``clustering.propose.lsh``.
+    timeout_seconds
+        How long the server may take to answer.
+
+    Raises
+    ------
+    ValueError
+        For a malformed URL or collection name, or a retention that is not positive.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        collection: str = "default",
+        retention_days: float = 30.0,
+        bucket_ids_of: BucketIdsOfRecord | None = None,
+        bucket_limits: BucketLimits | None = None,
+        timeout_seconds: float = 5.0,
+    ) -> None:
+        if not retention_days > 0:
+            raise ValueError(f"retention_days is {retention_days}: give more than 0")
+        names = keys.Keys(collection)
+        super().__init__(Connection(url, names.prefix, timeout_seconds=timeout_seconds), names)
+        days = math.ceil(retention_days / _PARTITIONS_PER_RETENTION)
+        self._partition_seconds = days * _SECONDS_PER_DAY
+        self._bucket_ids_of = bucket_ids_of
+        limits = BucketLimits() if bucket_limits is None else bucket_limits
+        self._overfull = (limits.min_bucket_articles, repr(float(limits.max_bucket_share)))
+        self._newest_entries = limits.max_text_bucket_articles
+        self._fingerprint = ""
+
+    async def open(self, fingerprint: str) -> None:
+        """Connect; claim an empty collection for ``fingerprint``, or check the one that is there.
+
+        Raises
+        ------
+        StoreMismatchError
+            The collection was written under another fingerprint or layout, or the server is too
+            old.
+        """
+        if not fingerprint:
+            raise ValueError("a store is opened with the fingerprint of its configuration")
+        engine, version = await self._connection.server_info()
+        shown = ".".join(map(str, version))
+        if version[:2] < _OLDEST_SERVER:
+            raise StoreMismatchError(
+                f"the server is {engine} {shown}: samestory needs Redis 7.0 or later, or Valkey"
+            )
+        layout, stored, _ = await self._connection.run(
+            "claim", keys.LAYOUT_VERSION, fingerprint, f"{engine} {shown}"
+        )
+        if layout is None or int(layout) != keys.LAYOUT_VERSION:
+            shown_layout = "unknown" if layout is None else layout.decode("ascii", "replace")
+            raise StoreMismatchError(
+                f"collection {self._keys.collection!r} has storage layout {shown_layout}, this "
+                f"version writes {keys.LAYOUT_VERSION}: start the version that wrote it, or use "
+                "another collection"
+            )
+        if stored != fingerprint.encode("utf-8"):
+            raise self._mismatch(stored, fingerprint)
+        self._fingerprint = fingerprint
+
+    async def close(self) -> None:
+        """Close the connections; closing twice does nothing."""
+        await self._connection.close()
+
+    async def ping(self) -> None:
+        """Return within a second, or raise."""
+        await self._connection.ping()
+
+    async def probe(
+        self,
+        article_id: str,
+        bucket_ids: UInt64Array,
+        bucket_weights: UInt8Array | None = None,
+        *,
+        limit: int,
+    ) -> Probe:
+        """Existing article of that id, and the ``limit`` candidates sharing most buckets."""
+        digest = keys.digest_article_id(article_id)
+        answer = self._checked(
+            await self._connection.run(
+                "probe",
+                self._opened(),
+                keys.article_id_shard(digest),
+                digest,
+                *pack_buckets(bucket_ids, bucket_weights),
+                limit,
+                *self._overfull,
+                self._newest_entries,
+            )
+        )
+        _, horizon, epoch, handle, header, assignment = answer[:6]
+        existing: ExistingArticle | None = None
+        if handle:
+            existing = existing_article(handle, header, assignment)
+        candidates = []
+        for start in range(6, len(answer), 4):
+            candidate, weight, assignment, record = answer[start : start + 4]
+            cluster_id, group_id = unpack_assignment(assignment)
+            candidates.append(StoredCandidate(candidate, cluster_id, group_id, weight, record))
+        return Probe(horizon, epoch, existing, tuple(candidates))
+
+    async def commit(self, commit: Commit) -> StoredArticle:
+        """Write a decided article whole.
+
+        Raises
+        ------
+        ConflictError
+            Something that bears on the decision was written after the probe; nothing was written.
+        StoreFullError
+            The server refuses writes; nothing was written.
+        StoreMismatchError
+            Another configuration has claimed the store meanwhile.
+        ValueError
+            For malformed ids, buckets or weights.
+        """
+        digest = keys.digest_article_id(commit.article_id)
+        replaced, revision, old_buckets = 0, 1, b""
+        if commit.replaces is not None:
+            replaced, revision = commit.replaces.handle, commit.replaces.revision + 1
+            found, old_buckets = await self._traces(digest)
+            if found != replaced:
+                raise ConflictError(f"article {commit.article_id!r} changed meanwhile")
+        for name, ids in (
+            ("cluster id", chain([commit.cluster_id], commit.moves.values())),
+            ("group id", chain([commit.duplicate_group_id], commit.group_moves.values())),
+        ):
+            for value in ids:
+                check_minted_id(name, value)
+        buckets, weights = pack_buckets(
+            commit.bucket_ids, commit.bucket_weights if len(commit.bucket_weights) else None
+        )
+        if not len(commit.bucket_weights):
+            weights = b""
+        answer = self._checked(
+            await self._connection.run(
+                "commit",
+                self._opened(),
+                commit.horizon,
+                repr(float(commit.now_seconds)),
+                int(commit.now_seconds // self._partition_seconds),
+                keys.article_id_shard(digest),
+                digest,
+                pack_header(commit.content_digest, revision, commit.now_seconds, commit.article_id),
+                commit.document,
+                commit.record,
+                commit.cluster_id,
+                commit.duplicate_group_id,
+                buckets,
+                weights,
+                "1" if self._bucket_ids_of is None else "0",
+                *self._overfull,
+                replaced,
+                old_buckets,
+                len(commit.expected_revisions),
+                *flat_pairs(commit.expected_revisions),
+                len(commit.moves),
+                *flat_pairs(commit.moves),
+                len(commit.group_moves),
+                *flat_pairs(commit.group_moves),
+                *lineage_arguments(commit.merged_into, commit.split_into),
+            )
+        )
+        return StoredArticle(
+            handle=answer[1],
+            article_id=commit.article_id,
+            cluster_id=commit.cluster_id,
+            duplicate_group_id=commit.duplicate_group_id,
+            revision=revision,
+            received_at_seconds=commit.now_seconds,
+            document=commit.document,
+        )
+
+    async def delete_article(self, article_id: str, *, now_seconds: float) -> bool:
+        """Remove every trace of an article; ``False`` when there is none."""
+        digest = keys.digest_article_id(article_id)
+        for _ in range(_DELETE_ATTEMPTS):
+            handle, buckets = await self._traces(digest)
+            if not handle:
+                return False
+            try:
+                self._checked(
+                    await self._connection.run(
+                        "delete",
+                        self._opened(),
+                        repr(float(now_seconds)),
+                        keys.article_id_shard(digest),
+                        digest,
+                        handle,
+                        buckets,
+                    )
+                )
+            except ConflictError:
+                continue
+            return True
+        raise ConflictError(f"article {article_id!r} is being replaced again and again")
+
+    async def reassign(self, reassignment: Reassignment) -> ReassignmentResult:
+        """Apply a reclustering in one step."""
+        numbers: dict[str, int] = {}
+
+        def number(name: str) -> int:
+            if name not in numbers:
+                check_minted_id("id", name)
+                numbers[name] = len(numbers) + 1
+            return numbers[name]
+
+        moves = [
+            part
+            for handle, (expected, new) in sorted(reassignment.moves.items())
+            for part in (handle, number(expected), number(new))
+        ]
+        groups = [
+            part
+            for handle, group in sorted(reassignment.group_moves.items())
+            for part in (handle, number(group))
+        ]
+        answer = self._checked(
+            await self._connection.run(
+                "reassign",
+                self._opened(),
+                repr(float(reassignment.now_seconds)),
+                len(numbers),
+                *numbers,
+                pack_handles(moves),
+                pack_handles(groups),
+                *lineage_arguments(reassignment.merged_into, reassignment.split_into),
+            )
+        )
+        return ReassignmentResult(moved=answer[1], left=answer[2])
+
+    async def check(self) -> list[str]:
+        """Return one sentence for each contradiction in what is stored; see `service.store.check`.
+
+        Reads everything. Nobody may write meanwhile.
+        """
+        return await find_contradictions(self._connection, self._keys, self._bucket_ids_of)
+
+    async def _traces(self, digest: bytes) -> tuple[int, bytes]:
+        """Return handle (0 for none) and packed buckets of an article."""
+        shard = keys.article_id_shard(digest)
+        found: Sequence[Any] = await self._connection.run("traces", shard, digest)
+        if not found:
+            return 0, b""
+        handle, record, buckets = found
+        if not buckets and self._bucket_ids_of is not None:
+            buckets, _ = pack_buckets(self._bucket_ids_of(record))
+        return handle, buckets
+
+    def _opened(self) -> str:
+        if not self._fingerprint:
+            raise StoreError("the store is not open: call open() first")
+        return self._fingerprint
+
+    def _checked(self, answer: list[Any]) -> list[Any]:
+        match answer[0]:
+            case b"conflict":
+                raise ConflictError(answer[1].decode("utf-8", "replace"))
+            case b"mismatch":
+                raise self._mismatch(answer[1], self._fingerprint)
+            case _:
+                return answer
+
+    def _mismatch(self, stored: bytes | None, current: str) -> StoreMismatchError:
+        collection = self._keys.collection
+        if not stored:
+            return StoreMismatchError(
+                f"collection {collection!r} is no longer there: the server was emptied or "
+                "replaced; restart samestory to begin anew"
+            )
+        return StoreMismatchError(
+            f"collection {collection!r} was written under configuration "
+            f"{stored.decode('utf-8', 'replace')}, this process runs {current}: start the version "
+            "that wrote it, re-index with `samestory reindex`, or use another collection"
+        )

@@ -1,0 +1,145 @@
+-- Changes of clusters: collected first, checked, and then written in one go.
+local touched, touched_order = {}, {}
+
+-- The cluster as it will be changed; nil when there is none and `created` is not given.
+local function touch(cluster_id, created)
+    local cluster = touched[cluster_id]
+    if cluster then
+        return cluster
+    end
+    cluster = read_cluster(cluster_id)
+    if not cluster then
+        if not created then
+            return nil
+        end
+        cluster = {id = cluster_id, state = OPEN, revision = 0, size = 0, created = created,
+                   updated = created, new = true}
+    end
+    cluster.add, cluster.remove, cluster.went = {}, {}, {}
+    touched[cluster_id] = cluster
+    touched_order[#touched_order + 1] = cluster
+    return cluster
+end
+
+local function plan_move(handle, from, to)
+    from.remove[#from.remove + 1] = handle
+    to.add[#to.add + 1] = handle
+    from.went[to.id] = (from.went[to.id] or 0) + 1
+end
+
+local function final_size(cluster)
+    if not cluster.add then
+        return cluster.size
+    end
+    return cluster.size + #cluster.add - #cluster.remove
+end
+
+-- Where the id of an emptied cluster leads: to what was asked for, if that lives; else to where
+-- most of its articles went, the smaller id on a tie; nil when they went nowhere.
+local function successor(cluster, wanted)
+    if wanted and wanted ~= cluster.id then
+        local target = touched[wanted] or read_cluster(wanted)
+        while target and target.state == MERGED do
+            local next_id = read_lineage(target.id, '>')
+            target = touched[next_id] or read_cluster(next_id)
+        end
+        if target and target.id ~= cluster.id and final_size(target) > 0 then
+            return target.id
+        end
+    end
+    local best, most
+    for id, count in pairs(cluster.went) do
+        if id ~= cluster.id and final_size(touched[id]) > 0
+           and (not best or count > most or (count == most and id < best)) then
+            best, most = id, count
+        end
+    end
+    return best
+end
+
+local function chunked(command, key, handles)
+    for i = 1, #handles, 1000 do
+        call(command, key, unpack(handles, i, math.min(i + 999, #handles)))
+    end
+end
+
+-- Write all touched clusters. `now` is the text of a number, kept as the caller wrote it.
+-- merged: old id -> wanted successor. split: old id -> list of parts.
+local function write_touched(now, merged, split)
+    local now_number = tonumber(now)
+    -- Successors first: they are read from sizes and states as they stood before any write.
+    for _, cluster in ipairs(touched_order) do
+        if final_size(cluster) == 0 and #cluster.remove > 0 then
+            cluster.successor = successor(cluster, merged[cluster.id])
+        end
+    end
+    for _, cluster in ipairs(touched_order) do
+        if cluster.new or cluster.dirty or #cluster.add > 0 or #cluster.remove > 0 then
+            local shard = cluster_shard(cluster.id)
+            local members = base .. K.MEMBERS .. cluster.id
+            chunked('SREM', members, cluster.remove)
+            chunked('SADD', members, cluster.add)
+            local size = final_size(cluster)
+            local state = OPEN
+            if size > 0 then
+                call('ZADD', base .. K.OPEN_CLUSTERS, now, cluster.id)
+            else
+                state = EMPTY
+                call('ZREM', base .. K.OPEN_CLUSTERS, cluster.id)
+                if cluster.successor then
+                    state = MERGED
+                    call('HSET', base .. K.LINEAGE .. shard, cluster.id .. '>', cluster.successor)
+                end
+            end
+            call('HSET', base .. K.CLUSTERS .. shard, cluster.id,
+                 struct.pack(CLUSTER_FORMAT, state, cluster.revision + 1, size, cluster.created,
+                             now_number))
+        end
+    end
+    for old, parts in pairs(split) do
+        local known, list = {}, {}
+        local before = read_lineage(old, '/')
+        if before then
+            for id in string.gmatch(before, '[^,]+') do
+                known[id] = true
+                list[#list + 1] = id
+            end
+        end
+        for _, id in ipairs(parts) do
+            if id ~= old and not known[id] then
+                known[id] = true
+                list[#list + 1] = id
+                if touched[id] and touched[id].new then
+                    call('HSET', base .. K.LINEAGE .. cluster_shard(id), id .. '<', old)
+                end
+            end
+        end
+        if #list > 0 then
+            call('HSET', base .. K.LINEAGE .. cluster_shard(old), old .. '/',
+                 table.concat(list, ','))
+        end
+    end
+end
+
+local function take_merged()
+    local merged, order = {}, {}
+    for _ = 1, take_number() do
+        local old = take()
+        merged[old] = take()
+        order[#order + 1] = old
+    end
+    return merged, order
+end
+
+local function take_split()
+    local split = {}
+    for _ = 1, take_number() do
+        local old = take()
+        local parts = {}
+        for i = 1, take_number() do
+            parts[i] = take()
+        end
+        split[old] = parts
+    end
+    return split
+end

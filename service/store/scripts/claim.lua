@@ -1,0 +1,7 @@
+#!lua
+-- Claim an empty collection, or tell who has it: {layout, fingerprint, engine}.
+local meta = KEYS[1] .. K.META
+if redis.call('EXISTS', meta) == 0 then
+    redis.call('HSET', meta, 'layout', ARGV[1], 'fingerprint', ARGV[2], 'engine', ARGV[3])
+end
+return redis.call('HMGET', meta, 'layout', 'fingerprint', 'engine')

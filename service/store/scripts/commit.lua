@@ -1,0 +1,192 @@
+#!lua
+-- uses: common buckets changes
+-- Write one decided article whole, or nothing. Every check comes before the first write, and the
+-- flags line makes a full server refuse the script before it begins: so it never stops half-way.
+local fingerprint, horizon, now = take(), take_number(), take()
+local partition_number = take_number()
+local id_shard, digest = take(), take()
+local header, document, record = take(), take(), take()
+local cluster_id, group_id = take(), take()
+local buckets, weights, keep_buckets = take(), take(), take()
+local least, share = take_number(), take_number()
+local replaced, old_buckets = take_number(), take()
+local now_number = tonumber(now)
+
+local meta = call('HMGET', base .. K.META, 'fingerprint', 'handle', 'indexed')
+if meta[1] ~= fingerprint then
+    return {'mismatch', meta[1] or ''}
+end
+local last_handle, indexed = tonumber(meta[2]) or 0, tonumber(meta[3]) or 0
+
+local current = call('HGET', base .. K.ARTICLE_IDS .. id_shard, digest)
+if (tonumber(current) or 0) ~= replaced then
+    return {'conflict', 'the article itself was written or deleted meanwhile'}
+end
+
+-- Has anything arrived in these buckets since the probe?
+local partitions = read_partitions()
+if last_handle > horizon then
+    local overfull = overfull_limit(indexed, least, share)
+    for k = 0, #buckets / 6 - 1 do
+        local field, rest, head = bucket_at(buckets, k)
+        for i = #partitions, 1, -1 do
+            local p = partitions[i]
+            local value = call('HGET', shard_key(p, rest, head), field)
+            if value and newest_in_bucket(p, value, rest, head) > horizon then
+                local weight = byte(weights, k + 1) or 2
+                local count = 0
+                if weight == 1 then -- an over-full bucket was not read: it cannot matter
+                    for j = 1, #partitions do
+                        local other = call('HGET', shard_key(partitions[j], rest, head), field)
+                        if other then
+                            count = count + bucket_count(partitions[j], other, rest, head)
+                        end
+                    end
+                end
+                if weight > 1 or count <= overfull then
+                    return {'conflict', 'an article that shares a bucket arrived meanwhile'}
+                end
+            end
+            if p.first <= horizon + 1 then
+                break -- older partitions hold nothing newer than the horizon
+            end
+        end
+    end
+end
+
+-- Are the clusters that were read still what they were?
+local expected = {}
+for _ = 1, take_number() do
+    local id, revision = take(), take_number()
+    local cluster = touch(id)
+    if not cluster or cluster.state ~= OPEN or cluster.revision ~= revision then
+        return {'conflict', 'cluster ' .. id .. ' changed meanwhile'}
+    end
+    expected[id] = true
+end
+
+local replaced_cluster
+if replaced > 0 then
+    replaced_cluster = read_assignment(replaced)
+    if not replaced_cluster then
+        return {'conflict', 'the replaced article has no cluster'}
+    end
+    touch(replaced_cluster)
+end
+
+local function target(id)
+    if expected[id] or id == replaced_cluster or (touched[id] and touched[id].new) then
+        return touched[id]
+    end
+    if read_cluster(id) then
+        return nil
+    end
+    return touch(id, now_number)
+end
+
+local home = target(cluster_id)
+if not home then
+    return {'conflict', 'cluster ' .. cluster_id .. ' exists and was not read'}
+end
+
+local new_assignment = {} -- handle -> {cluster id, group id}
+local function assigned(handle)
+    local known = new_assignment[handle]
+    if not known then
+        local cluster, group = read_assignment(handle)
+        if not cluster or not expected[cluster] then
+            return nil
+        end
+        known = {cluster, group, cluster}
+        new_assignment[handle] = known
+    end
+    return known
+end
+
+for _ = 1, take_number() do
+    local handle, id = take_number(), take()
+    local known = assigned(handle)
+    if not known or handle == replaced then
+        return {'conflict', 'moved article ' .. handle .. ' is not where it was'}
+    end
+    if not target(id) then
+        return {'conflict', 'cluster ' .. id .. ' exists and was not read'}
+    end
+    known[1] = id
+end
+for _ = 1, take_number() do
+    local handle, group = take_number(), take()
+    local known = assigned(handle)
+    if not known or handle == replaced then
+        return {'conflict', 'regrouped article ' .. handle .. ' is not where it was'}
+    end
+    known[2] = group
+    touched[known[3]].dirty = true
+end
+-- A merged cluster goes whole, members the decision did not know of included.
+local merged, merged_order = take_merged()
+for _, old in ipairs(merged_order) do
+    if not expected[old] or not target(merged[old]) or old == merged[old] then
+        return {'conflict', 'merged cluster ' .. old .. ' was not read'}
+    end
+    for _, member in ipairs(call('SMEMBERS', base .. K.MEMBERS .. old)) do
+        local handle = tonumber(member)
+        if handle ~= replaced then
+            local known = assigned(handle)
+            if known[1] == old then
+                known[1] = merged[old]
+            end
+        end
+    end
+end
+local split = take_split()
+
+local handle = last_handle + 1
+for moved, known in pairs(new_assignment) do
+    if known[1] ~= known[3] then
+        plan_move(moved, touched[known[3]], touched[known[1]])
+    end
+end
+home.add[#home.add + 1] = handle
+if replaced > 0 then
+    local old = touched[replaced_cluster]
+    old.remove[#old.remove + 1] = replaced
+    old.went[cluster_id] = (old.went[cluster_id] or 0) + 1
+end
+
+-- From here on everything is written.
+call('HSET', base .. K.META, 'handle', handle)
+if replaced > 0 then
+    remove_from_buckets(partitions, old_buckets, replaced)
+    if #old_buckets > 0 then
+        call('HINCRBY', base .. K.META, 'indexed', -1)
+    end
+    call('DEL', base .. K.RECORD .. replaced, base .. K.DOCUMENT .. replaced,
+         base .. K.FORWARD .. replaced)
+    call('HDEL', assignment_place(replaced))
+else
+    call('HINCRBY', base .. K.META, 'articles', 1)
+end
+call('HSET', base .. K.ARTICLE_IDS .. id_shard, digest, handle)
+call('SET', base .. K.RECORD .. handle, record)
+call('SET', base .. K.DOCUMENT .. handle, header .. document)
+write_assignment(handle, cluster_id, group_id)
+for moved, known in pairs(new_assignment) do
+    write_assignment(moved, known[1], known[2])
+end
+if #buckets > 0 then
+    call('HINCRBY', base .. K.META, 'indexed', 1)
+    -- Clocks of several writers differ a little; partitions never go back, so that handles rise
+    -- from each to the next.
+    local p = partitions[#partitions]
+    if not p or p.number < partition_number then
+        p = partition_object(partition_number, handle, FIRST_SHARDS, 0)
+    end
+    add_to_buckets(p, buckets, handle)
+    write_partition(p)
+    if keep_buckets == '1' then
+        call('SET', base .. K.FORWARD .. handle, buckets)
+    end
+end
+write_touched(now, merged, split)
+return {'ok', handle}

@@ -1,0 +1,72 @@
+-- Shared by all scripts: reading arguments, handles and clusters.
+local base = KEYS[1]
+local call, byte, char, sub, floor = redis.call, string.byte, string.char, string.sub, math.floor
+
+local position = 0
+local function take()
+    position = position + 1
+    return ARGV[position]
+end
+local function take_number()
+    return tonumber(take())
+end
+
+local function pack_handle(handle)
+    return struct.pack('<I4', handle)
+end
+
+local function handle_at(packed, offset)
+    local a, b, c, d = byte(packed, offset + 1, offset + 4)
+    return a + b * 256 + c * 65536 + d * 16777216
+end
+
+-- Assignment of a handle: cluster id and near-duplicate group id.
+local function assignment_place(handle)
+    local field = handle % K.HANDLES_PER_SHARD
+    return base .. K.ASSIGNMENTS .. (handle - field) / K.HANDLES_PER_SHARD, field
+end
+
+local function read_assignment(handle)
+    local packed = call('HGET', assignment_place(handle))
+    if not packed then
+        return nil
+    end
+    local length = byte(packed, 1)
+    return sub(packed, 2, length + 1), sub(packed, length + 2)
+end
+
+local function write_assignment(handle, cluster_id, group_id)
+    local key, field = assignment_place(handle)
+    call('HSET', key, field, char(#cluster_id) .. cluster_id .. group_id)
+end
+
+-- Clusters. State: 1 open, 2 merged, 3 empty.
+local OPEN, MERGED, EMPTY = 1, 2, 3
+local CLUSTER_FORMAT = '<BI4I4dd'
+
+local function cluster_shard(cluster_id)
+    return sub(redis.sha1hex(cluster_id), 1, 3)
+end
+
+local function read_cluster(cluster_id)
+    local packed = call('HGET', base .. K.CLUSTERS .. cluster_shard(cluster_id), cluster_id)
+    if not packed then
+        return nil
+    end
+    local state, revision, size, created, updated = struct.unpack(CLUSTER_FORMAT, packed)
+    return {id = cluster_id, packed = packed, state = state, revision = revision, size = size,
+            created = created, updated = updated}
+end
+
+local function read_lineage(cluster_id, mark)
+    return call('HGET', base .. K.LINEAGE .. cluster_shard(cluster_id), cluster_id .. mark)
+end
+
+-- Follow merges to the cluster that is there now. They cannot run in a circle: a merged cluster
+-- never opens again, and at the moment of each merge its target was open.
+local function resolve_merged(cluster)
+    while cluster and cluster.state == MERGED do
+        cluster = read_cluster(read_lineage(cluster.id, '>'))
+    end
+    return cluster
+end

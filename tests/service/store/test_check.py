@@ -1,0 +1,57 @@
+"""The checker sees what is wrong: every kind of damage, one at a time."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from service.store.redis_store import RedisClusterStore
+from tests.service.store.helpers import put
+
+pytestmark = pytest.mark.anyio
+
+P = "ss:{default}:"
+DAMAGE: dict[str, tuple[list[tuple[str | bytes | int, ...]], str]] = {
+    "lost record": ([("DEL", f"{P}r:1")], "1 has an id but not a record"),
+    "lost document": ([("DEL", f"{P}d:1")], "1 has an id but not a document"),
+    "lost assignment": ([("HDEL", f"{P}a:0", 1)], "1 has an id but not an assignment"),
+    "left record": ([("SET", f"{P}r:77", b"x")], "77 has a record but no id"),
+    "miscounted": ([("HINCRBY", f"{P}meta", "articles", 1)], "articles are counted"),
+    "miscounted index": ([("HINCRBY", f"{P}meta", "indexed", 1)], "counted as indexed"),
+    "handle of the future": ([("HSET", f"{P}meta", "handle", 2)], "3 was never given out"),
+    "lost member": ([("SREM", f"{P}m:c_a", 1)], "member list and assignments differ"),
+    "left member": ([("SADD", f"{P}m:c_a", 2)], "member list and assignments differ"),
+    "not listed": ([("ZREM", f"{P}open", "c_a")], "the listing says otherwise"),
+    "listed otherwise": ([("ZADD", f"{P}open", 5, "c_a")], "another time of update"),
+    "listed in vain": ([("ZADD", f"{P}open", 5, "c_none")], "listed but has no record"),
+    "foreign key": ([("SET", f"{P}strange", b"x")], "none of this layout"),
+    "foreign list": ([("RPUSH", f"{P}strange", b"x")], "none of this layout"),
+    "lost long bucket": ([("DEL", f"{P}b:2459:h0.5")], "empty or out of order"),
+    "left long bucket": ([("SET", f"{P}b:2459:h0.9", b"x" * 64)], "not referred to"),
+    "lost bucket": ([("HDEL", f"{P}b:2459:0", b"\x01\0\0\0")], "not in the buckets"),
+    "ghost in a bucket": (
+        [("HSET", f"{P}b:2459:0", b"\x01\0\0\0", b"\x63\0\0\0")],
+        "99 is in 1 buckets and not stored",
+    ),
+    "unordered bucket": (
+        [("HSET", f"{P}b:2459:0", b"\x05\0\0\0", b"\x02\0\0\0\x01\0\0\0")],
+        "out of order",
+    ),
+    "wrong shard": ([("HSET", f"{P}b:2459:3", b"\x01\0\0\0", b"\x01\0\0\0")], "not in the buckets"),
+    "no partition": ([("HSET", f"{P}b:1:0", b"\x01\0\0\0", b"\x01\0\0\0")], "to no partition"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_damage_is_told(store: RedisClusterStore, url: str, damage: str) -> None:
+    await put(store, "a", [1, 5], cluster_id="c_a")
+    await put(store, "b", [5], cluster_id="c_b")
+    for number in range(18):
+        await put(store, f"more {number}", [5], cluster_id="c_a")
+    assert await store.check() == []
+    commands, told = DAMAGE[damage]
+    with Redis.from_url(url) as client:
+        for command in commands:
+            client.execute_command(*command)  # type: ignore[no-untyped-call]
+    problems = await store.check()
+    assert any(told in problem for problem in problems), problems
