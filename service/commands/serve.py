@@ -1,0 +1,123 @@
+"""``samestory serve``: the service, and its private server where no other one is named.
+
+Workers are processes that share the port and the store. They are given nothing but environment
+variables, so the settings that the command line changes are put there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from types import FrameType
+
+from service.console import CommandError, Console, ExitCode
+from service.settings import Settings, environment_name
+from service.store.embedded import EmbeddedServer
+
+_WATCH_SECONDS = 0.5
+_STOPPING_SECONDS = 10
+
+
+class _Stopped(BaseException):
+    """SIGTERM arrived."""
+
+
+def run_serve(settings: Settings, overrides: Mapping[str, object], console: Console) -> ExitCode:
+    """Serve until SIGTERM or SIGINT, then stop everything in order.
+
+    Parameters
+    ----------
+    settings
+        In force, ``overrides`` included.
+    overrides
+        Settings that the command line gave, by name, for the workers' environment.
+    console
+        Gets what people should know.
+    """
+    # Uvicorn loads its protocol machinery on import.
+    import uvicorn
+
+    for name, value in overrides.items():
+        if value is not None:
+            os.environ[environment_name(name)] = str(value)
+    with (
+        _stopping_on_sigterm(),
+        contextlib.suppress(_Stopped, KeyboardInterrupt),
+        _store_url(settings, console) as url,
+    ):
+        os.environ["REDIS_URL"] = url
+        try:
+            uvicorn.run(
+                "service.app:create_app",
+                factory=True,
+                host=settings.host,
+                port=settings.port,
+                workers=settings.workers,
+                # The application logs requests and errors by itself, in one format.
+                log_level="info",
+                access_log=False,
+                timeout_graceful_shutdown=_STOPPING_SECONDS,
+                server_header=False,
+            )
+        except SystemExit as error:
+            # Uvicorn has said why it could not start: the port is taken, mostly.
+            if error.code:
+                raise CommandError(
+                    f"the service could not start on {settings.host}:{settings.port}, see "
+                    "above; SAMESTORY_PORT or --port takes another port"
+                ) from None
+    return ExitCode.DONE
+
+
+@contextlib.contextmanager
+def _stopping_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exception for as long as the block runs.
+
+    Uvicorn raises the signals that it has stopped for once more when it is done. The default
+    handler would end this process on the spot and leave the private server behind.
+    """
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise _Stopped
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+@contextlib.contextmanager
+def _store_url(settings: Settings, console: Console) -> Iterator[str]:
+    """Yield the address of the store, a private server's where the settings name none."""
+    if settings.redis_url is not None:
+        yield settings.redis_url
+        return
+    server = EmbeddedServer(settings.data_dir)
+    stopping = threading.Event()
+    try:
+        url = server.start()
+        console.note(f"data in {settings.data_dir.absolute()}")
+        watcher = threading.Thread(
+            target=_keep_running, args=(server, stopping, console), daemon=True
+        )
+        watcher.start()
+        try:
+            yield url
+        finally:
+            stopping.set()
+            watcher.join()
+    finally:
+        server.stop()
+
+
+def _keep_running(server: EmbeddedServer, stopping: threading.Event, console: Console) -> None:
+    """Start the private server again whenever it died; what it had acknowledged is on disk."""
+    while not stopping.wait(_WATCH_SECONDS):
+        try:
+            server.ensure_running()
+        except Exception as error:  # noqa: BLE001 - the watch must go on, whatever went wrong once
+            console.note(f"the private server does not start: {error}; trying again")
