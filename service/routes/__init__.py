@@ -1,0 +1,1 @@
+"""Thin endpoints, one module a resource: check the request, call the use case, render."""

@@ -1,0 +1,242 @@
+"""The use case: tell what is stored. Articles, clusters and listings, as people read them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from clustering.describe import DescribedArticle, describe
+from clustering.packing import unpack_document, unpack_features
+from service.clusterer import Clusterer
+from service.store import ClusterStore, StoredArticle, StoredCluster
+from service.views import (
+    ArticlePage,
+    ArticleView,
+    ClusterSummary,
+    ClusterView,
+    InvalidCursorError,
+    MergedView,
+)
+
+_EXCERPT_CHARACTERS = 280
+_FIRST_ARTICLES = 50
+# The members that a cluster's headline and key terms are made from. The first of a large cluster
+# say what it is about; reading thousands for one line of a listing would not change that.
+_DESCRIBED_ARTICLES = 100
+_CACHED_SUMMARIES = 4096
+
+
+class Reading:
+    """Answers what is stored.
+
+    Parameters
+    ----------
+    store
+        An opened store.
+    clusterer
+        Weighs terms when a cluster is described.
+    """
+
+    def __init__(self, store: ClusterStore, clusterer: Clusterer) -> None:
+        self._store = store
+        self._clusterer = clusterer
+        self._summaries: OrderedDict[tuple[str, int, float], ClusterSummary] = OrderedDict()
+
+    async def article(self, article_id: str) -> ArticleView | None:
+        """Return a stored article with its text; ``None`` when there is none of that id."""
+        stored = await self._store.article(article_id)
+        return None if stored is None else _article_view(stored, with_text=True)
+
+    async def cluster(self, cluster_id: str) -> ClusterView | MergedView | None:
+        """Return a cluster with its first articles, where it went, or ``None``."""
+        cluster = await self._store.cluster(cluster_id)
+        if cluster is None or cluster.state == "empty":
+            return None
+        if cluster.state == "merged":
+            return MergedView(cluster_id, cluster.merged_into)
+        articles = await self._members(cluster_id, after=0, limit=_DESCRIBED_ARTICLES)
+        summary = await self._summary(cluster, articles)
+        if summary is None:
+            return None
+        return ClusterView(
+            **{name: getattr(summary, name) for name in ClusterSummary.__slots__},
+            articles=tuple(_article_view(item) for item in articles[:_FIRST_ARTICLES]),
+            more=cluster.size > _FIRST_ARTICLES,
+        )
+
+    async def clusters(
+        self, *, cursor: str | None, limit: int
+    ) -> tuple[list[ClusterSummary], str | None]:
+        """Return clusters by last change, newest first, and the cursor of the next page.
+
+        Raises
+        ------
+        InvalidCursorError
+            The cursor is not one that this listing gave out.
+        """
+        before = None if cursor is None else _decode_cursor(cursor, (float, str))
+        found = await self._store.clusters(
+            before=None if before is None else (float(before[0]), before[1]), limit=limit + 1
+        )
+        page = found[:limit]
+        summaries = [await self._summary(cluster) for cluster in page]
+        more = len(found) > limit
+        following = (
+            _encode_cursor(page[-1].updated_at_seconds, page[-1].cluster_id) if more else None
+        )
+        return [item for item in summaries if item is not None], following
+
+    async def cluster_articles(
+        self, cluster_id: str, *, cursor: str | None, limit: int
+    ) -> ArticlePage | MergedView | None:
+        """Return articles of a cluster in order of arrival, without text.
+
+        Raises
+        ------
+        InvalidCursorError
+            The cursor is not one that this listing gave out.
+        """
+        after = 0 if cursor is None else int(_decode_cursor(cursor, (int,))[0])
+        cluster = await self._store.cluster(cluster_id)
+        if cluster is None or cluster.state == "empty":
+            return None
+        if cluster.state == "merged":
+            return MergedView(cluster_id, cluster.merged_into)
+        articles = await self._members(cluster_id, after=after, limit=limit + 1)
+        page = articles[:limit]
+        return ArticlePage(
+            articles=tuple(_article_view(item) for item in page),
+            next_cursor=_encode_cursor(page[-1].handle) if len(articles) > limit else None,
+        )
+
+    async def _members(self, cluster_id: str, *, after: int, limit: int) -> list[StoredArticle]:
+        handles = await self._store.cluster_handles(cluster_id, after=after, limit=limit)
+        return await self._store.articles(handles)
+
+    async def _summary(
+        self, cluster: StoredCluster, articles: Sequence[StoredArticle] | None = None
+    ) -> ClusterSummary | None:
+        """Describe a cluster, or take the description of the same revision from memory."""
+        key = (cluster.cluster_id, cluster.revision, cluster.created_at_seconds)
+        if key in self._summaries:
+            self._summaries.move_to_end(key)
+            return self._summaries[key]
+        if articles is None:
+            articles = await self._members(cluster.cluster_id, after=0, limit=_DESCRIBED_ARTICLES)
+        if not articles:
+            return None
+        records = await self._store.records([item.handle for item in articles])
+        summary = self._described(cluster, articles, records)
+        if summary is None:
+            return None
+        self._summaries[key] = summary
+        if len(self._summaries) > _CACHED_SUMMARIES:
+            self._summaries.popitem(last=False)
+        return summary
+
+    def _described(
+        self,
+        cluster: StoredCluster,
+        articles: Sequence[StoredArticle],
+        records: Sequence[bytes | None],
+    ) -> ClusterSummary | None:
+        """Describe a cluster; ``None`` when all its articles went away meanwhile."""
+        members = []
+        described = []
+        for stored, record in zip(articles, records, strict=True):
+            if record is None:
+                continue
+            document = unpack_document(stored.document)
+            features = unpack_features(record)
+            members.append(stored)
+            described.append(
+                DescribedArticle(
+                    title=document["title"],
+                    body=document["body"],
+                    publisher=features.publisher,
+                    published_at=_moment(features.published_at_seconds),
+                    features=features,
+                )
+            )
+        if not members:
+            return None
+        about = describe(described, self._clusterer.preparer.frequencies)
+        return ClusterSummary(
+            cluster_id=cluster.cluster_id,
+            revision=cluster.revision,
+            size=cluster.size,
+            duplicate_group_count=len({stored.duplicate_group_id for stored in members}),
+            publisher_count=len(about.publishers),
+            headline=about.headline,
+            lead_article_id=members[about.lead].article_id,
+            key_terms=about.key_terms,
+            languages=about.languages,
+            created_at=datetime.fromtimestamp(cluster.created_at_seconds, UTC),
+            updated_at=datetime.fromtimestamp(cluster.updated_at_seconds, UTC),
+            first_published_at=about.first_published_at,
+            last_published_at=about.last_published_at,
+        )
+
+
+def _article_view(stored: StoredArticle, *, with_text: bool = False) -> ArticleView:
+    document = unpack_document(stored.document)
+    body: str = document["body"]
+    return ArticleView(
+        article_id=stored.article_id,
+        cluster_id=stored.cluster_id,
+        duplicate_group_id=stored.duplicate_group_id,
+        title=document["title"],
+        url=document["url"],
+        source=document["source"],
+        publisher=document["publisher"],
+        published_at=_moment(document.get("published_at_seconds")),
+        received_at=datetime.fromtimestamp(stored.received_at_seconds, UTC),
+        lang=document["lang"],
+        kind=document["kind"],
+        decision=document["decision"],
+        similarity=document.get("similarity"),
+        revision=stored.revision,
+        excerpt=_excerpt(body),
+        text=body if with_text else None,
+    )
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _excerpt(body: str) -> str:
+    """Return the beginning of a text, cut at a space where there is one."""
+    text = " ".join(body[: 2 * _EXCERPT_CHARACTERS].split())
+    if len(text) <= _EXCERPT_CHARACTERS:
+        return text
+    cut = text[:_EXCERPT_CHARACTERS]
+    return cut[: cut.rfind(" ")] + " …" if " " in cut else cut + "…"
+
+
+def _encode_cursor(*values: float | str) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(values)).decode("ascii").rstrip("=")
+
+
+def _decode_cursor(cursor: str, kinds: tuple[type, ...]) -> list[Any]:
+    """Return the values of a cursor, checked; `InvalidCursorError` for any other text."""
+    try:
+        values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        values = None
+    fits = (
+        isinstance(values, list)
+        and len(values) == len(kinds)
+        and all(isinstance(value, kind) for value, kind in zip(values, kinds, strict=True))
+    )
+    if not fits:
+        raise InvalidCursorError(
+            "the cursor is not one that this listing gave out: start again without it"
+        )
+    return list(values)

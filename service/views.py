@@ -1,0 +1,258 @@
+"""What the use cases answer: the values that the HTTP routes and the command line render.
+
+The use cases (``service.ingest``, ``service.reading``, ``service.nightly``) build these; the
+routes turn them into JSON field by field. They hold no behaviour and know neither HTTP nor the
+store. Every ``datetime`` here is aware and in UTC.
+
+Errors that the use cases raise beside those of ``clustering.errors`` and ``service.store``::
+
+    UseCaseError
+    ├── ContentionError              too many others wrote to the same clusters; try again at once
+    ├── InvalidCursorError           a cursor that this service did not give out
+    └── ReclusteringInProgressError  a reclustering of the collection is already running
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from clustering.articles import Article
+from clustering.neighbourhood import RunnerUp
+
+Decision: TypeAlias = Literal[
+    "created", "joined", "merged", "relinked", "set_apart", "already_stored"
+]
+ReclusteringState: TypeAlias = Literal["queued", "running", "applied", "planned", "failed"]
+
+
+class UseCaseError(Exception):
+    """Base of the errors that the use cases raise on purpose."""
+
+
+class ContentionError(UseCaseError):
+    """Other writers kept changing the clusters that a decision rested on. Nothing was written."""
+
+
+class InvalidCursorError(UseCaseError, ValueError):
+    """A cursor that does not decode, or belongs to another listing."""
+
+
+class ReclusteringInProgressError(UseCaseError):
+    """Another reclustering of the collection has not finished.
+
+    Parameters
+    ----------
+    reclustering_id
+        The one that runs; empty when unknown.
+    """
+
+    def __init__(self, reclustering_id: str = "") -> None:
+        which = f" ({reclustering_id})" if reclustering_id else ""
+        super().__init__(f"a reclustering is already running{which}: wait until it has finished")
+        self.reclustering_id = reclustering_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestOutcome:
+    """What happened to one posted article.
+
+    Attributes
+    ----------
+    decision
+        ``created`` a cluster of its own; ``joined`` one; ``merged`` several into one;
+        ``relinked`` members between clusters; ``set_apart`` because its text is tiny, a stub or
+        empty; ``already_stored`` with the same content before.
+    similarity
+        To the cluster it is in, 0..1; ``None`` when it is alone there or was stored before.
+    revision
+        Of the article: 1 when it is new, one more with each update.
+    reason
+        One sentence for people.
+    updated
+        The id was known with another content, which this posting replaced.
+    kind
+        A `clustering.articles.TextKind` value.
+    """
+
+    article_id: str
+    cluster_id: str
+    duplicate_group_id: str
+    decision: Decision
+    similarity: float | None
+    runner_up: RunnerUp | None
+    revision: int
+    reason: str
+    updated: bool
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArticleView:
+    """A stored article. ``text`` is ``None`` in listings; ``excerpt`` is its beginning.
+
+    ``decision`` and ``similarity`` are those of its arrival, ``revision`` the article's own.
+    """
+
+    article_id: str
+    cluster_id: str
+    duplicate_group_id: str
+    title: str
+    url: str
+    source: str
+    publisher: str
+    published_at: datetime | None
+    received_at: datetime
+    lang: str
+    kind: str
+    decision: str
+    similarity: float | None
+    revision: int
+    excerpt: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSummary:
+    """A cluster without its articles. ``revision`` grows with every change of its membership.
+
+    ``size`` counts articles. ``lead_article_id`` is the article nearest to all others (the
+    medoid), whose title is the ``headline``. ``languages`` are ISO 639-1 codes. The two
+    publication times are ``None`` when no member has one.
+    """
+
+    cluster_id: str
+    revision: int
+    size: int
+    duplicate_group_count: int
+    publisher_count: int
+    headline: str
+    lead_article_id: str
+    key_terms: tuple[str, ...]
+    languages: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+    first_published_at: datetime | None
+    last_published_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterView(ClusterSummary):
+    """A cluster and its first articles (at most 50, without text); ``more``: there are others."""
+
+    articles: tuple[ArticleView, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MergedView:
+    """A cluster whose articles went to another: its id lives on as a redirect."""
+
+    cluster_id: str
+    merged_into: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArticlePage:
+    """Part of a listing; ``next_cursor`` is ``None`` on the last page."""
+
+    articles: tuple[ArticleView, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reclustering:
+    """One run of the nightly job.
+
+    Attributes
+    ----------
+    state
+        ``queued`` → ``running`` → ``applied``, or ``planned`` where it was asked not to apply
+        its result, or ``failed`` with the reason in ``error``.
+    stage
+        What it is doing, for people.
+    progress
+        0..1.
+    article_count, cluster_count_before, cluster_count_after
+        Known once they have been counted.
+    merged, split, minted
+        Clusters that went into others, were divided, and were newly made.
+    moved
+        Articles whose cluster id changed.
+    id_churn
+        Share of the articles whose cluster id changed, 0..1.
+    """
+
+    reclustering_id: str
+    state: ReclusteringState
+    stage: str
+    progress: float
+    created_at: datetime
+    finished_at: datetime | None = None
+    article_count: int | None = None
+    cluster_count_before: int | None = None
+    cluster_count_after: int | None = None
+    merged: int | None = None
+    split: int | None = None
+    minted: int | None = None
+    moved: int | None = None
+    id_churn: float | None = None
+    error: str | None = None
+
+
+class IngestUseCase(Protocol):
+    """What the article routes need. Each method may raise a `StoreError` besides."""
+
+    async def post(self, article: Article) -> IngestOutcome:
+        """Store and cluster one article. May raise `InvalidArticleError`, `ContentionError`."""
+        ...
+
+    async def post_many(self, articles: Sequence[Article]) -> list[IngestOutcome | Exception]:
+        """Store and cluster several; one outcome or error each, in the order given."""
+        ...
+
+    async def delete(self, article_id: str) -> bool:
+        """Remove an article; ``False`` when there is none."""
+        ...
+
+
+class ReadingUseCase(Protocol):
+    """What the reading routes need. A bad ``cursor`` raises `InvalidCursorError`."""
+
+    async def article(self, article_id: str) -> ArticleView | None:
+        """Return the stored article with its text; ``None`` when there is none."""
+        ...
+
+    async def cluster(self, cluster_id: str) -> ClusterView | MergedView | None:
+        """Cluster with its first articles, where it went, or ``None`` when there is none."""
+        ...
+
+    async def clusters(
+        self, *, cursor: str | None, limit: int
+    ) -> tuple[list[ClusterSummary], str | None]:
+        """Clusters by last change, newest first, and the cursor of the next page."""
+        ...
+
+    async def cluster_articles(
+        self, cluster_id: str, *, cursor: str | None, limit: int
+    ) -> ArticlePage | MergedView | None:
+        """Articles of a cluster in order of arrival, without text."""
+        ...
+
+
+class NightlyUseCase(Protocol):
+    """What the reclustering routes need."""
+
+    async def start(self, *, apply: bool = True) -> Reclustering:
+        """Start one. Raises `ReclusteringInProgressError` while another runs."""
+        ...
+
+    async def get(self, reclustering_id: str) -> Reclustering | None:
+        """Reclustering of that id; ``None`` when there is none."""
+        ...
+
+    async def list(self, limit: int) -> list[Reclustering]:
+        """Newest first."""
+        ...
