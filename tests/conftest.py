@@ -1,0 +1,42 @@
+"""Fixtures of all tests: where the labelled news stands."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def in_ci() -> bool:
+    """Whether a missing piece fails the run instead of being left out."""
+    return os.environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for the labelled news, so that ``-m realdata`` finds every such test."""
+    for item in items:
+        if "data_dir" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.realdata)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the labelled news: ``SAMESTORY_DATA``, else ``../shared/data`` beside the project.
+
+    Without it the test is skipped on a developer's machine. It fails in CI, and where
+    ``SAMESTORY_DATA`` names a folder that is not there.
+    """
+    given = os.environ.get("SAMESTORY_DATA", "")
+    directory = Path(given) if given else REPOSITORY.parent / "shared" / "data"
+    if (directory / "giveme5w_news_cluster.jsonl.gz").is_file():
+        return directory
+    message = (
+        f"no labelled news in {directory}: set SAMESTORY_DATA to the folder that holds "
+        "giveme5w_news_cluster.jsonl.gz and its neighbours"
+    )
+    if given or in_ci():
+        pytest.fail(message)
+    pytest.skip(message)
