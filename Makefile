@@ -1,0 +1,44 @@
+# Every target sets .venv up first, from the hashed lock, when it is not there or out of date.
+# PYTHON=/path/to/python3 chooses the Python; ARGS="..." is handed on to the command.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test lint bench lock clean set-up set-up-dev
+
+ARGS ?=
+
+help: ## say what there is
+	@echo "samestory: which articles are about the same event?"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
+
+demo: set-up ## start a private server, import the sample articles, show their clusters, stop
+	@.venv/bin/samestory demo $(ARGS)
+
+serve: set-up ## run the HTTP service until Ctrl-C
+	@.venv/bin/samestory serve $(ARGS)
+
+test: set-up-dev ## run the tests
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint: set-up-dev ## style, format, types and import rules
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+
+bench: ## reserved for the benchmarks; there are none yet
+	@echo "make bench: there are no benchmarks yet, so nothing was measured" >&2; exit 1
+
+lock: set-up-dev ## resolve pyproject.toml into the locks anew; ARGS=--upgrade for the newest
+	@.ci/lock $(ARGS)
+
+clean: ## remove .venv, caches and what builds left
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	find clustering service tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+set-up:
+	@.ci/set-up
+
+set-up-dev:
+	@.ci/set-up dev
