@@ -44,8 +44,9 @@ from clustering.prepare.repeats import RepeatedLines
 __all__ = ["CleanedText", "clean_dump", "clean_title", "prose_probabilities"]
 
 PROSE_PROBABILITY = 0.5
-CLEAN_PROSE_PROBABILITY = 0.2
-"""Where nothing says that a text was a page, a line must look very unlike prose to go."""
+LONE_PROSE_PROBABILITY = 0.1
+"""Lists of links have three lines or more. One or two doubtful lines between paragraphs, in a text
+that shows no sign of having been a page, are subheads and quotes: they must look unlike prose."""
 RESCUE_SHARE = 0.6
 
 # A rail goes on until something that no rail holds: a paragraph, not a teaser.
@@ -138,16 +139,18 @@ def _kept_lines(
     rail = _rails(lines, probabilities)
     furniture = sum(certain) + sum(rail)
     shows_page = furniture > max(1, len(lines) // 15)
-    cut = PROSE_PROBABILITY if shows_page else CLEAN_PROSE_PROBABILITY
+    cuts = _cuts(probabilities, certain, shows_page=shows_page)
     seen: set[str] = set()
     kept: list[bool] = []
-    for line, junk, in_rail, probability in zip(lines, certain, rail, probabilities, strict=True):
+    for line, junk, in_rail, probability, cut in zip(
+        lines, certain, rail, probabilities, cuts, strict=True
+    ):
         keep = not junk and not in_rail and bool(probability >= cut or line.is_solid)
         kept.append(keep and line.key not in seen)
         seen.add(line.key)
     _drop_tail(lines, kept)
     kept_words = _words_of(lines, kept)
-    figures = sum(any(c.isdigit() for c in line.text) for line in lines)
+    figures = sum(map(_is_row_of_figures, lines))
     is_short = len(lines) <= _FEW_LINES
     is_table = len(lines) <= 3 * _FEW_LINES or 3 * figures >= len(lines)
     doubtful = is_short or (kept_words < _FEW_KEPT_WORDS and is_table)
@@ -162,6 +165,21 @@ def _kept_lines(
         if sum(certain) + sum(rail) > len(lines) // 2:
             kept = [keep and line.is_sentence for keep, line in zip(kept, lines, strict=True)]
     return kept
+
+
+def _cuts(probabilities: Float64Array, certain: Sequence[bool], *, shows_page: bool) -> list[float]:
+    """Probability that each line needs, by the length of the doubtful run it stands in."""
+    cuts = [PROSE_PROBABILITY] * len(certain)
+    if shows_page:
+        return cuts
+    start = 0
+    for index in range(len(certain) + 1):
+        if index < len(certain) and probabilities[index] < PROSE_PROBABILITY:
+            continue
+        if index - start <= 2:
+            cuts[start:index] = [LONE_PROSE_PROBABILITY] * (index - start)
+        start = index + 1
+    return cuts
 
 
 def _page_lines(
@@ -223,10 +241,16 @@ def _restore_figures(
         for index, line in enumerate(lines)
         if not (kept[index] or certain[index] or rail[index]) and line.words
     ]
-    with_figures = sum(any(c.isdigit() for c in lines[index].text) for index in dropped)
+    with_figures = sum(_is_row_of_figures(lines[index]) for index in dropped)
     if 2 * with_figures >= len(dropped):
         for index in dropped:
             kept[index] = True
+
+
+def _is_row_of_figures(line: Line) -> bool:
+    """Whether figures make up a tenth of a line; a numbered or dated headline has fewer."""
+    digits = line.digit_count
+    return digits >= 2 and 10 * digits >= digits + line.letter_count
 
 
 def _rescue(

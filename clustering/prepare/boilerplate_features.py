@@ -71,7 +71,7 @@ def line_features(lines: Sequence[Line]) -> Float64Array:
     if count == 0:
         return np.zeros((0, len(context_feature_names())), dtype=np.float64)
     words = vocabulary()
-    has_case = any(c.isupper() for line in lines for c in line.text)
+    has_case = any(line.text != line.text.lower() for line in lines)
     hits = [_function_share(line, words) for line in lines]
     known_language = sum(share > 0.1 for share in hits) >= max(1, count // 8)
     own = np.zeros((count, len(FEATURE_NAMES)), dtype=np.float64)
@@ -123,8 +123,7 @@ def _own_features(
     title_share = 0.25
     if has_case and long_words and any(c.isupper() or c.islower() for c in text):
         title_share = sum(word[0].isupper() for word in long_words) / len(long_words)
-    letters = sum(c.isalpha() for c in text)
-    digits = sum(c.isdigit() for c in text)
+    letters, digits = line.letter_count, line.digit_count
     menu_share = 0.0
     if line.words:
         menu_share = sum(word in words.menu_words for word in line.words) / len(line.words)
@@ -137,7 +136,7 @@ def _own_features(
         float(bool(_QUOTE.search(text))),
         min(function_share, 0.6) * 2.0,
         title_share,
-        float(letters > 3 and text.upper() == text and text.lower() != text),
+        float(letters > 3 and text.isupper()),
         float(bool(BULLET.match(text))),
         digits / max(1, digits + letters),
         min(len(_SEPARATOR.findall(text)), 4) / 4.0,

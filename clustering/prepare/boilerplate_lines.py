@@ -25,6 +25,7 @@ _SPACELESS = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}]|[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 )
 HAN = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
+_DIGIT = regex.compile(r"\p{N}")
 _WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}'’]*")
 _FINAL = regex.compile(r"[.!?…。！？؟۔।॥։።]['\"”’»›」』)）\]\s]*$")
 _SENTENCE_BREAK = regex.compile(
@@ -102,6 +103,8 @@ class Line:
         Whether it ends as a sentence does.
     sentence_count
         Sentence ends inside it, the last included.
+    letter_count, digit_count
+        Characters of its words that are letters or marks, and that are digits.
     """
 
     text: str
@@ -110,6 +113,8 @@ class Line:
     word_count: float
     is_final: bool
     sentence_count: int
+    letter_count: int
+    digit_count: int
 
     @property
     def is_solid(self) -> bool:
@@ -136,6 +141,7 @@ def measure_line(text: str) -> Line:
             + _SOUTHEAST_ASIAN_WORDS_PER_CHARACTER * (len(letters) - han)
         )
     is_final = bool(_FINAL.search(text))
+    digits = len(_DIGIT.findall(text))
     breaks = len(_SENTENCE_BREAK.findall(text))
     return Line(
         text=text,
@@ -144,6 +150,8 @@ def measure_line(text: str) -> Line:
         word_count=word_count,
         is_final=is_final,
         sentence_count=breaks + is_final,
+        letter_count=sum(map(len, raw)) - digits,
+        digit_count=digits,
     )
 
 

@@ -192,7 +192,7 @@ def _dateline() -> regex.Pattern[str]:
 
 
 def trim_start(text: str) -> str:
-    """Cut a dateline ("BEIJING (AP) — ", "Abuja (AFP) - ", "(CNN) ") off the front of a paragraph."""
+    """Cut a dateline ("BEIJING (AP) — ", "Abuja (AFP) - ", "(CNN) ") off a paragraph."""
     match = _dateline().match(text[:160])
     if match is None or match.end() >= len(text):
         return text

@@ -60,7 +60,7 @@ def is_date_line(line: str) -> bool:
     -------
     bool
         ``False`` for an empty line, for lines of more than ``MAX_DATE_LINE_WORDS`` words, and for
-        a bare number, a bare year or a bare month, which may be content.
+        a bare number, a bare year or the name of a month, which may be content.
     """
     line = line.strip()
     if not line or len(line) > 120:

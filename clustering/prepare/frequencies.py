@@ -23,7 +23,6 @@ from clustering.prepare.shipped import (
     LEVEL_TO_PROBABILITY,
     PriorColumn,
     shipped_frequencies,
-    shipped_stop_words,
 )
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "SUPPORTED_LANGUAGES",
     "FrequencyTable",
     "ObservedFrequencies",
-    "languages_with_stop_words",
     "salient_terms",
 ]
 
@@ -213,8 +211,3 @@ def salient_terms(
     # Ids are increasing, so a stable sort breaks ties by id.
     order = np.argsort(-weights, kind="stable")[:limit]
     return vector.term_ids[order], weights[order].astype(np.float32)
-
-
-def languages_with_stop_words() -> tuple[str, ...]:
-    """Return the codes of the languages whose stop words ship, sorted."""
-    return tuple(sorted(shipped_stop_words()))

@@ -70,6 +70,7 @@ for _first, _last, _script in _SCRIPT_RANGES:
     _BOUNDARIES[_last + 1] = len(_SCRIPTS) - 1
 _BOUNDARY_POINTS = np.array(sorted(_BOUNDARIES), dtype=np.uint32)
 _BOUNDARY_SCRIPTS = np.array([_BOUNDARIES[p] for p in sorted(_BOUNDARIES)], dtype=np.intp)
+_BEYOND_LATIN = re.compile("[^\u0000-\u024f\u2000-\u206f\u20a0-\u20cf]")
 # An ideograph or a syllable says as much as about three letters.
 _SCRIPT_WEIGHTS = np.array(
     [
@@ -130,7 +131,7 @@ def dominant_script(text: str) -> str:
     ``"kana"`` for any mixture of Han and kana that only Japanese has. Empty without letters.
     """
     sample = text[:_SAMPLE_CHARACTERS]
-    if sample.isascii():
+    if not _BEYOND_LATIN.search(sample):
         return "latin" if any(map(str.isalpha, sample)) else ""
     points = np.frombuffer(sample.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     scripts = _BOUNDARY_SCRIPTS[np.searchsorted(_BOUNDARY_POINTS, points, side="right") - 1]
@@ -156,7 +157,8 @@ def detect_language(text: str, lang: str = "") -> str:
     Returns
     -------
     str
-        ISO 639-1 code, or `UNKNOWN_LANGUAGE` for a text without letters or too short to tell.
+        ISO 639-1 code, or `UNKNOWN_LANGUAGE` for a text without letters, or in Latin letters and
+        too short to tell.
         Bokmål and Nynorsk are ``"no"``; Serbian, Croatian and Bosnian are ``"sh"``.
     """
     script = dominant_script(text)
@@ -219,10 +221,11 @@ def _by_votes(sample: str, choices: Collection[str]) -> str:
 
 def _votes(sample: str) -> dict[str, float]:
     # A word's vote is divided among its languages by the square root of their number: it says
-    # little about each of many, yet several such words together say something.
+    # little about each of many, yet several such words together say something. Each word counts
+    # once, or the "net" of a table of earnings would make it Lithuanian.
     voters = _voters()
     votes: dict[str, float] = {}
-    for token in scan(sample):
+    for token in dict.fromkeys(map(str.lower, scan(sample))):
         languages = voters[token]
         if languages:
             vote = len(languages) ** -0.5
@@ -239,6 +242,9 @@ def _by_model(sample: str, choices: Collection[str], votes: dict[str, float]) ->
         if lang in choices:
             best.setdefault(lang, log_p + 2.0 * votes.get(lang, 0.0))
     order = sorted(best.items(), key=lambda item: (-item[1], item[0]))
-    if len(order) > 1 and order[0][1] - order[1][1] < _MODEL_LEAD_NATS:
+    # Of languages in another alphabet the likeliest is still a better reading than English, as
+    # which undetermined texts are read.
+    is_latin = choices == _SCRIPT_LANGUAGES["latin"]
+    if is_latin and len(order) > 1 and order[0][1] - order[1][1] < _MODEL_LEAD_NATS:
         return UNKNOWN_LANGUAGE
     return order[0][0] if order else UNKNOWN_LANGUAGE

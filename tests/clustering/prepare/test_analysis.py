@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -172,6 +173,18 @@ def test_a_lexicon_grows_beyond_its_first_size() -> None:
     rows = [lexicon.rows[f"qword{number}x"] for number in range(10_000)]
     assert rows == list(range(10_000))
     assert lexicon.term_ids[9_999] == term_id(stem("qword9999x", "en"))
+
+
+def test_threads_share_a_lexicon() -> None:
+    texts = [f"Storm{n % 97} hit Harbour{n % 89} on {n} May" for n in range(400)]
+    alone = Lexicon("en", stop_words("en"))
+    expected = [analysis.analyse_with(alone, "", text, "en") for text in texts]
+    shared = Lexicon("en", stop_words("en"))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda t: analysis.analyse_with(shared, "", t, "en"), texts))
+    for one, other in zip(expected, found, strict=True):
+        assert one.tokens == other.tokens
+        assert one.ordered_term_ids.tolist() == other.ordered_term_ids.tolist()
 
 
 TEXTS = st.one_of(

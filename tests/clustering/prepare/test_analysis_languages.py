@@ -64,6 +64,12 @@ def test_one_sentence_is_enough(lang: str) -> None:
     assert detect_language(SENTENCES[lang]) == lang
 
 
+def test_one_repeated_word_does_not_decide() -> None:
+    """Net is a Lithuanian stop word, and every line of an earnings report has it."""
+    report = "Oper net {0} vs {0}. Net loss {0} vs profit {0}. Net revs {0} vs {0}. " * 4
+    assert detect_language(report.format("1.5 mln")) in {"en", UNKNOWN_LANGUAGE}
+
+
 def test_serbian_is_one_language_in_two_alphabets() -> None:
     cyrillic = "Председник је рекао да ће влада следеће недеље објавити нови план који је важан"
     assert detect_language(cyrillic) == detect_language(SENTENCES["sh"]) == "sh"
