@@ -11,7 +11,7 @@ A record of features is a header and one bit stream (`clustering.bitstream`)::
 
 All numbers are little-endian. Sorted hashes are stored as gaps: n of them in 32 bits have mean gap
 2^32 / n, which a Rice code writes in about log2(2^32 / n) + 1.5 bits. That is within half a bit of
-what any code needs, and a quarter less than four bytes for an article of ordinary length.
+what any code needs, and a fifth less than four bytes for an article of ordinary length.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def pack_features(features: ArticleFeatures) -> bytes:
     Returns
     -------
     record
-        About 10.5 bytes a distinct term for an English news article.
+        About 11 bytes a distinct term for an English news article.
 
     Raises
     ------

@@ -25,6 +25,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from math import floor
 from typing import Final
 
@@ -177,7 +178,8 @@ class CandidateIndex:
 
     def __init__(self, limits: BucketLimits = DEFAULT_LIMITS) -> None:
         self._limits = limits
-        self._buckets: dict[int, list[int]] = {}
+        # Three of four buckets hold one article: a bare number there saves most of the memory.
+        self._buckets: dict[int, int | list[int]] = {}
         self._buckets_of: dict[int, UInt64Array] = {}
 
     def __len__(self) -> int:
@@ -209,11 +211,15 @@ class CandidateIndex:
         ids = np.unique(ids)
         self._buckets_of[handle] = ids
         for bucket_id in ids.tolist():
-            handles = self._buckets.setdefault(bucket_id, [])
-            if handles and handles[-1] > handle:
-                insort(handles, handle)
-            else:
+            handles = self._buckets.get(bucket_id)
+            if handles is None:
+                self._buckets[bucket_id] = handle
+            elif isinstance(handles, int):
+                self._buckets[bucket_id] = [min(handles, handle), max(handles, handle)]
+            elif handles[-1] < handle:
                 handles.append(handle)
+            else:
+                insort(handles, handle)
 
     def remove(self, handle: int) -> None:
         """Take an article out of all its buckets; nothing happens if it is not in."""
@@ -222,9 +228,12 @@ class CandidateIndex:
             return
         for bucket_id in ids.tolist():
             handles = self._buckets[bucket_id]
-            del handles[bisect_left(handles, handle)]
-            if not handles:
+            if isinstance(handles, int):
                 del self._buckets[bucket_id]
+                continue
+            del handles[bisect_left(handles, handle)]
+            if len(handles) == 1:
+                self._buckets[bucket_id] = handles[0]
 
     def candidates(self, ids: UInt64Array, limit: int) -> list[tuple[int, int]]:
         """Articles that share buckets, by the candidate rule.
@@ -245,16 +254,23 @@ class CandidateIndex:
         most = self._limits.event_bucket_articles(len(self._buckets_of))
         newest = self._limits.max_text_bucket_articles
         ids = np.unique(ids)
-        shared: Counter[int] = Counter()
-        for bucket_id, weight in zip(ids.tolist(), bucket_weights(ids).tolist(), strict=True):
+        event_buckets: list[list[int]] = []
+        text_buckets: list[list[int]] = []
+        for bucket_id in ids.tolist():
             handles = self._buckets.get(bucket_id)
             if handles is None:
                 continue
-            if weight >= TEXT_WEIGHT:
-                handles = handles[-newest:]
-            elif len(handles) > most:
-                continue
-            for handle in handles:
-                shared[handle] += weight
-        ranked = sorted(shared.items(), key=lambda item: (-item[1], -item[0]))
-        return ranked[:limit]
+            if isinstance(handles, int):
+                handles = [handles]
+            if bucket_id & TEXT_BIT:
+                text_buckets.append(handles[-newest:])
+            elif len(handles) <= most:
+                event_buckets.append(handles)
+        # Counting a chain of lists runs in C, which the thousands of entries need.
+        shared = Counter(chain.from_iterable(event_buckets))
+        for handle in chain.from_iterable(text_buckets):
+            shared[handle] += TEXT_WEIGHT
+        found = np.fromiter(shared.keys(), dtype=np.int64, count=len(shared))
+        weights = np.fromiter(shared.values(), dtype=np.int64, count=len(shared))
+        best = np.lexsort((found, weights))[::-1][:limit]
+        return list(zip(found[best].tolist(), weights[best].tolist(), strict=True))

@@ -1,4 +1,7 @@
-"""Records read back as they were written, or are refused."""
+"""Records read back as they were written, or are refused.
+
+Hypothesis has no deadlines here: the first example of a test may compile.
+"""
 
 from __future__ import annotations
 
@@ -107,6 +110,7 @@ def assert_equal(first: ArticleFeatures, second: ArticleFeatures) -> None:
                 assert values[0] == values[1]
 
 
+@settings(deadline=None)
 @given(any_features())
 def test_features_survive(features: ArticleFeatures) -> None:
     record = pack_features(features)
@@ -114,23 +118,10 @@ def test_features_survive(features: ArticleFeatures) -> None:
     assert pack_features(unpack_features(record)) == record
 
 
-@pytest.mark.parametrize("terms", [0, 1, 2, 3000, 100_000])
+@pytest.mark.parametrize("terms", [30, 3000, 100_000])
 def test_features_of_any_size_survive(terms: int) -> None:
-    features = article(terms=terms) if terms >= 30 else ArticleFeatures()
-    vector = features.vector if terms >= 30 else TermVector(*(v[:terms] for v in _columns()))
-    features = replace(features, vector=vector)
+    features = article(terms=terms)
     assert_equal(unpack_features(pack_features(features)), features)
-
-
-def _columns() -> list[UInt32Array | UInt8Array]:
-    vector = article().vector
-    return [
-        vector.term_ids,
-        vector.body_counts,
-        vector.lead_counts,
-        vector.title_counts,
-        vector.term_flags,
-    ]
 
 
 def test_neighbouring_ids_and_extreme_ids_survive() -> None:
@@ -142,8 +133,8 @@ def test_neighbouring_ids_and_extreme_ids_survive() -> None:
 
 
 def test_a_record_is_small() -> None:
-    # Plain arrays would take 3,100 bytes.
-    assert len(pack_features(article())) < 1900
+    # As plain arrays: ids, four counts, signature and event tokens take 3,400 bytes.
+    assert len(pack_features(article())) < 2000
 
 
 def test_any_cut_and_any_addition_is_refused() -> None:
@@ -170,7 +161,7 @@ def forged(rest: bytes) -> bytes:
     return struct.pack("<BI", packing.FEATURES_VERSION, zlib.crc32(rest)) + rest
 
 
-@settings(max_examples=400)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_forged_record_reads_or_is_refused_and_nothing_else(data: st.DataObject) -> None:
     # With the checksum out of the way, what guards memory is the decoder itself.
@@ -216,7 +207,7 @@ def test_overlong_names_are_refused() -> None:
 def test_arrays_that_break_their_promises_are_refused() -> None:
     ones = np.ones(2, dtype=np.uint8)
     falling = TermVector(uint32([2, 1]), ones, ones, ones, ones)
-    short = TermVector(uint32([1, 2]), *[np.ones(1, dtype=np.uint8)] * 4)
+    short = TermVector(uint32([1, 2, 3]), ones, ones, ones, ones)
     for vector in (falling, short, TermVector(bigram_ids=uint32([1, 1]))):
         with pytest.raises(ValueError, match="must"):
             pack_features(ArticleFeatures(vector=vector))
@@ -233,13 +224,16 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), JSON))
 def test_documents_survive(document: dict[str, object]) -> None:
     assert unpack_document(pack_document(document)) == document
 
 
 def test_a_damaged_document_is_refused() -> None:
-    packed = pack_document({"title": "Flood", "body": "The river rose again. " * 20})
+    document = {"title": "Flood", "body": "The river rose again. " * 20}
+    packed = pack_document(document)
+    harmless = 0
     for length in range(len(packed)):
         with pytest.raises(CorruptRecordError):
             unpack_document(packed[:length])
@@ -248,8 +242,13 @@ def test_a_damaged_document_is_refused() -> None:
     for bit in range(8, 8 * len(packed)):
         damaged = bytearray(packed)
         damaged[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(CorruptRecordError):
-            unpack_document(bytes(damaged))
+        # The last byte of deflated data may hold bits that mean nothing.
+        try:
+            assert unpack_document(bytes(damaged)) == document
+            harmless += 1
+        except CorruptRecordError:
+            pass
+    assert harmless < 8
 
 
 @pytest.mark.parametrize("plain", [b"[1]", b"{", b"null", b"\xff"])

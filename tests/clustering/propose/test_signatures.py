@@ -1,4 +1,7 @@
-"""Signatures against datasketch, the reference, on the same tokens."""
+"""Signatures against datasketch, the reference, on the same tokens.
+
+Hypothesis has no deadlines here: the first example of a test may compile.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import datasketch
 import numpy as np
 import pytest
 import xxhash
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clustering.articles import UInt32Array
@@ -43,6 +46,7 @@ def windows(tokens: list[str], width: int) -> list[bytes]:
 ANY_TOKEN = st.text(st.characters(exclude_categories=["Cs"]), max_size=24)
 
 
+@settings(deadline=None)
 @given(st.lists(ANY_TOKEN, min_size=1, max_size=40), st.integers(1, 7), st.integers(0, 2**32 - 1))
 def test_text_signature_is_datasketchs(tokens: list[str], width: int, seed: int) -> None:
     scheme = SignatureScheme(shingle_words=width, seed=seed)
@@ -78,6 +82,7 @@ def test_order_matters_within_a_shingle_only_as_text_does() -> None:
     assert agreeing == pytest.approx(22 / 30, abs=0.15)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=60),
     st.integers(1, 64),
@@ -104,6 +109,7 @@ def test_event_tokens_repeat_terms_by_weight() -> None:
 SMALL_IDS = st.integers(0, 10**6)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(SMALL_IDS, st.integers(1, 6), min_size=1, max_size=30),
     st.dictionaries(SMALL_IDS, st.integers(1, 6), min_size=1, max_size=30),
