@@ -14,12 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clustering.articles import ArticleFeatures
 from clustering.errors import ConfigurationError
 from clustering.propose import BucketLimits, SignatureScheme, bucket_ids, candidate_pairs
 from clustering.refine import Comparison, MergeRule, Refinement
-from clustering.refine.linkage import Int64Array, first_appearance
+from clustering.refine.linkage import Float64Array, Int64Array, first_appearance
 from clustering.refine.linkage_sparse import link_sparse
 
 Progress = Callable[[str, int, int], None]
@@ -151,7 +152,8 @@ def recluster(
     report("linkage", count, count)
 
     report("duplicates", 0, count)
-    duplicates = _duplicate_groups(comparison, labels, pairs.first, pairs.second)
+    identical = _identical([digests[k] for k in order], comparison, labels)
+    duplicates = _duplicate_groups(comparison, labels, pairs.first, pairs.second, identical)
     report("duplicates", count, count)
     return Clustering(
         labels=first_appearance(labels[place]),
@@ -207,22 +209,35 @@ def _blocks(
 ) -> list[list[int]]:
     """Return the groups to begin with: must-links, and identical copies.
 
-    A text that a hundred sites carry unchanged would have five thousand pairs to compare, all
-    with one answer. Copies that an editor's constraint names are left to the constraint.
+    Copies that an editor's constraint names are left to the constraint: each stands apart here.
     """
-    constrained = {position for pair in forbidden for position in pair}
-    constrained.update(position for group in must_link for position in group)
-    copies: dict[bytes, list[int]] = {}
-    for position, digest in enumerate(digests):
-        if comparison.corpus.usable[position] and position not in constrained:
-            copies.setdefault(digest, []).append(position)
-    blocks = [list(group) for group in must_link]
-    blocks.extend(group for group in copies.values() if len(group) > 1)
-    return blocks
+    apart = np.zeros(len(digests), dtype=np.int64)
+    named = sorted({k for group in (*forbidden, *must_link) for k in group})
+    apart[named] = 1 + np.arange(len(named))
+    return [*(list(group) for group in must_link), *_identical(digests, comparison, apart)]
+
+
+def _identical(
+    digests: Sequence[bytes], comparison: Comparison, apart: Int64Array
+) -> list[list[int]]:
+    """Group identical articles that have equal numbers in ``apart``.
+
+    A text that a thousand sites carry unchanged would have half a million pairs to compare, all
+    with one answer.
+    """
+    copies: dict[tuple[bytes, int], list[int]] = {}
+    for position in np.flatnonzero(comparison.corpus.usable).tolist():
+        key = (digests[position], int(apart[position]))
+        copies.setdefault(key, []).append(position)
+    return [group for group in copies.values() if len(group) > 1]
 
 
 def _duplicate_groups(
-    comparison: Comparison, labels: Int64Array, first: Int64Array, second: Int64Array
+    comparison: Comparison,
+    labels: Int64Array,
+    first: Int64Array,
+    second: Int64Array,
+    identical: Sequence[Sequence[int]],
 ) -> Int64Array:
     """Group near-duplicates within clusters, by average linkage over yes and no.
 
@@ -231,8 +246,9 @@ def _duplicate_groups(
     they matter.
     """
 
-    def same_text(i: Int64Array, j: Int64Array) -> Int64Array | np.ndarray:
-        return comparison.near_duplicates(i, j) & (labels[i] == labels[j])
+    def same_text(i: Int64Array, j: Int64Array) -> Float64Array:
+        same: NDArray[np.bool_] = comparison.near_duplicates(i, j) & (labels[i] == labels[j])
+        return same.astype(np.float64)
 
     inside = labels[first] == labels[second]
     first, second = first[inside], second[inside]
@@ -243,5 +259,6 @@ def _duplicate_groups(
         second[same],
         np.ones(int(same.sum())),
         _MAJORITY,
-        lambda i, j: same_text(i, j).astype(np.float64),
+        same_text,
+        blocks=identical,
     )

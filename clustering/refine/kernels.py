@@ -22,7 +22,7 @@ _Float32Array = NDArray[np.float32]
 _Float64Array = NDArray[np.float64]
 _Int64Array = NDArray[np.int64]
 
-PART_COUNT: Final = 19
+PART_COUNT: Final = 20
 """Parts that `pair_parts` measures; named in ``similarity.PART_NAMES``."""
 
 _TOP: Final = 5
@@ -125,6 +125,7 @@ def _measure(
     parts[16] = (longer - shorter) / 4.0
     parts[17] = 1.0 if number_norms == 0.0 else 0.0
     parts[18] = min(title_body, body_title)
+    parts[19] = 1.0 - summaries[i, 4] * summaries[j, 4]
 
 
 @compiled

@@ -8,8 +8,8 @@ as reports of one event are. A merge that is refused is refused for these two gr
 are; it is weighed again once one of them has grown.
 
 Mean similarities follow from sums: with S(A, B) the sum of similarities over all pairs between A
-and B, S(A ∪ B, C) = S(A, C) + S(B, C). So a merge costs one addition a neighbour and no pair is ever
-looked at twice.
+and B, S(A ∪ B, C) = S(A, C) + S(B, C). So a merge costs one addition a neighbour and no pair is
+ever looked at twice.
 
 `link_dense` takes all similarities of a neighbourhood (up to some hundreds of articles);
 ``linkage_sparse`` does the same for many articles of which most pairs are known to be far apart.
@@ -114,7 +114,8 @@ def _accepts(mean: float, size: float, other_size: float, rule: Float64Array) ->
     if mean <= rule[4]:
         return False
     smaller, larger = min(size, other_size), max(size, other_size)
-    return rule[0] + rule[1] * mean + rule[2] * np.log(smaller) + rule[3] * np.log(larger) > 0.0
+    logit = rule[0] + rule[1] * mean + rule[2] * np.log(smaller) + rule[3] * np.log(larger)
+    return bool(logit > 0.0)
 
 
 @compiled

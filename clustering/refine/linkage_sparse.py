@@ -169,7 +169,9 @@ class _Linking:
     def _check(self, articles: Sequence[int]) -> None:
         for article in articles:
             if not 0 <= article < self.count:
-                raise ConfigurationError(f"article {article} is out of range: {self.count} are here")
+                raise ConfigurationError(
+                    f"article {article} is out of range: {self.count} are here"
+                )
 
     def _group(self, article: int) -> int:
         """Return the group of an article, shortening the way to it."""

@@ -24,6 +24,7 @@ PART_NAMES: Final[tuple[str, ...]] = (
     "length_difference",
     "without_numbers",
     "lesser_title_body_cosine",
+    "without_title",
 )
 """Each in [0, 1] or near it.
 
@@ -47,5 +48,6 @@ PART_NAMES: Final[tuple[str, ...]] = (
 ``length_difference``      difference of ln(1 + distinct terms), divided by 4
 ``without_numbers``        1 where either has no number at all
 ``lesser_title_body_cosine`` as ``title_body_cosine``, the worse of both directions
+``without_title``          1 where either has no title
 ========================== ===================================================================
 """

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from clustering.articles import ArticleFeatures
 from clustering.errors import ConfigurationError
@@ -293,8 +293,9 @@ class Comparison:
         penalty = _PENALTY_PER_LOG_DAY * np.log1p(np.maximum(0.0, days - _FREE_DAYS))
         return np.nan_to_num(np.minimum(_GREATEST_PENALTY, penalty), nan=0.0)
 
-    def _comparable(self, i: Int64Array, j: Int64Array) -> NDArray[np.bool_]:
+    def _comparable(self, i: Int64Array, j: Int64Array) -> BoolArray:
         c = self.corpus
         known = (c.languages[i] >= 0) & (c.languages[j] >= 0)
         same_language = ~known | (c.languages[i] == c.languages[j])
-        return c.usable[i] & c.usable[j] & same_language
+        comparable: BoolArray = c.usable[i] & c.usable[j] & same_language
+        return comparable

@@ -72,8 +72,8 @@ class WeightedCorpus:
     bigram_weights
         float32, shape (M,): idf scaled to length 1 within an article.
     summaries
-        float32, shape (n, 4): length of the body vector's part that are numbers; of its part that
-        are names; sum of idf over distinct terms; ln(1 + distinct terms).
+        float32, shape (n, 5): length of the body vector's part that are numbers; of its part that
+        are names; sum of idf over distinct terms; ln(1 + distinct terms); 1 with a title, else 0.
     languages
         int16, shape (n,): equal numbers for equal languages, -1 for unknown.
     usable
@@ -129,13 +129,12 @@ class WeightedCorpus:
         vectors = [item.vector for item in features]
         term_offsets = _offsets([vector.term_ids.size for vector in vectors])
         bigram_offsets = _offsets([vector.bigram_ids.size for vector in vectors])
-        term_ids = _joined([vector.term_ids for vector in vectors], np.dtype(np.uint32))
-        bigram_ids = _joined([vector.bigram_ids for vector in vectors], np.dtype(np.uint32))
-        byte = np.dtype(np.uint8)
-        body_counts = _joined([vector.body_counts for vector in vectors], byte)
-        lead_counts = _joined([vector.lead_counts for vector in vectors], byte)
-        title_counts = _joined([vector.title_counts for vector in vectors], byte)
-        flags = _joined([vector.term_flags for vector in vectors], byte)
+        term_ids = _joined_ids([vector.term_ids for vector in vectors])
+        bigram_ids = _joined_ids([vector.bigram_ids for vector in vectors])
+        body_counts = _joined_bytes([vector.body_counts for vector in vectors])
+        lead_counts = _joined_bytes([vector.lead_counts for vector in vectors])
+        title_counts = _joined_bytes([vector.title_counts for vector in vectors])
+        flags = _joined_bytes([vector.term_flags for vector in vectors])
 
         idf = _idf_by_language(features, term_ids, term_offsets, frequencies)
         bigram_idf = frequencies.bigram_idf(bigram_ids).astype(np.float32, copy=False)
@@ -181,14 +180,16 @@ def _offsets(sizes: list[int]) -> Int64Array:
     return offsets
 
 
-def _joined(parts: list[NDArray[np.generic]], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
-    if not parts:
-        return np.zeros(0, dtype=dtype)
-    return np.concatenate(parts).astype(dtype, copy=False)
+def _joined_ids(parts: list[UInt32Array]) -> UInt32Array:
+    return np.concatenate([np.zeros(0, dtype=np.uint32), *parts])
+
+
+def _joined_bytes(parts: list[UInt8Array]) -> UInt8Array:
+    return np.concatenate([np.zeros(0, dtype=np.uint8), *parts])
 
 
 def _language_numbers(features: Sequence[ArticleFeatures]) -> NDArray[np.int16]:
-    """Number the languages; unknown ones get -1, which agrees with every language."""
+    """Give each language a number; unknown ones get -1, which agrees with every language."""
     numbers: dict[str, int] = {"und": -1, "": -1}
     numbered = [numbers.setdefault(item.lang, len(numbers)) for item in features]
     return np.array(numbered, dtype=np.int16)
@@ -223,7 +224,7 @@ def _signatures(features: Sequence[ArticleFeatures]) -> tuple[UInt32Array, BoolA
     permutations = lengths.pop() if lengths else 0
     signatures = np.zeros((len(features), permutations), dtype=np.uint32)
     has_signature = np.array([item.text_signature.size > 0 for item in features], dtype=np.bool_)
-    for row in np.flatnonzero(has_signature):
+    for row in np.flatnonzero(has_signature).tolist():
         signatures[row] = features[row].text_signature
     return signatures, has_signature
 
@@ -243,7 +244,7 @@ def _weigh(
     articles = term_offsets.size - 1
     weights = np.zeros((idf.size, 3), dtype=np.float32)
     bigram_weights = np.zeros(bigram_idf.size, dtype=np.float32)
-    summaries = np.zeros((articles, 4), dtype=np.float32)
+    summaries = np.zeros((articles, 5), dtype=np.float32)
     # ln of every possible count: a table of 256 entries costs less than one article's logarithms.
     sublinear = np.zeros(256, dtype=np.float64)
     for count in range(1, 256):
@@ -284,4 +285,5 @@ def _weigh(
         summaries[article, 1] = np.sqrt(squares_names)
         summaries[article, 2] = idf_sum
         summaries[article, 3] = np.log(1.0 + (last - first))
+        summaries[article, 4] = 1.0 if squares_title > 0.0 else 0.0
     return weights, bigram_weights, summaries

@@ -2,8 +2,8 @@
 
 A logistic regression over the parts of ``similarity.PART_NAMES`` and their square roots gives the
 log odds that two articles report one event. It is trained by ``clustering.training.verifier`` and
-ships as ``verifier.json``: coefficients under the names of the parts, readable and diffable, and the
-merge rule that was learned on top of it. Nothing is unpickled.
+ships as ``verifier.json``: coefficients under the names of the parts, readable and diffable, and
+the merge rule that was learned on top of it. Nothing is unpickled.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ class MadeFrequencies:
         return (2.0 + (bigram_ids % 31) / 5.0).astype(np.float32)
 
 
-def made_vector(generator: np.random.Generator, *, vocabulary: int = 400) -> TermVector:
-    """A vector of 5 to 120 terms; some stand in the title alone."""
-    count = int(generator.integers(5, 121))
+def made_vector(generator: np.random.Generator, *, vocabulary: int = 300) -> TermVector:
+    """A vector of 50 to 120 terms; some stand in the title alone."""
+    count = int(generator.integers(50, 121))
     ids = np.sort(generator.choice(vocabulary, size=count, replace=False)).astype(np.uint32)
     body: UInt8Array = generator.integers(0, 6, size=count).astype(np.uint8)
     body[0] = 1

@@ -163,6 +163,7 @@ def test_ties_fall_alike_in_dense_and_sparse(seed: int) -> None:
     rule = MergeRule.cut(0.3)
     sparse = link_sparse(12, i, j, matrix[i, j], rule, lambda a, b: matrix[a, b])
     assert set(np.unique(sparse)) == set(range(sparse.max() + 1))
+    assert sparse.tolist() == link_dense(matrix, rule).tolist()
     again = link_sparse(12, i[::-1], j[::-1], matrix[i, j][::-1], rule, lambda a, b: matrix[a, b])
     assert sparse.tolist() == again.tolist()
 
@@ -245,13 +246,29 @@ def test_bad_input_says_what_to_do() -> None:
     with pytest.raises(ConfigurationError, match="two different ones of 2"):
         link_dense(np.zeros((2, 2)), RULE, cannot_link=[(0, 2)])
     with pytest.raises(ConfigurationError, match="out of range"):
-        link_sparse(2, none, none, np.zeros(0), RULE, lambda a, b: none, blocks=[[0, 2]])
+        link_sparse(
+            2, none, none, np.zeros(0), RULE, lambda a, b: a.astype(np.float64), blocks=[[0, 2]]
+        )
     with pytest.raises(ConfigurationError, match="two blocks"):
-        link_sparse(3, none, none, np.zeros(0), RULE, lambda a, b: none, blocks=[[0, 1], [1, 2]])
+        link_sparse(
+            3,
+            none,
+            none,
+            np.zeros(0),
+            RULE,
+            lambda a, b: a.astype(np.float64),
+            blocks=[[0, 1], [1, 2]],
+        )
     with pytest.raises(ConfigurationError, match="stand in one block"):
         link_sparse(
-            2, none, none, np.zeros(0), RULE, lambda a, b: none,
-            blocks=[[0, 1]], cannot_link=[(0, 1)],
+            2,
+            none,
+            none,
+            np.zeros(0),
+            RULE,
+            lambda a, b: a.astype(np.float64),
+            blocks=[[0, 1]],
+            cannot_link=[(0, 1)],
         )
     with pytest.raises(ConfigurationError, match="positive coefficient"):
         MergeRule(0.0, -1.0, 0.0, 0.0)

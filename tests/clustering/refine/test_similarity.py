@@ -65,7 +65,13 @@ def expected_parts(a: TermVector, b: TermVector) -> dict[str, float]:
     ]
     shared_numbers = numbers[0] & numbers[1]
     bigrams_a, bigrams_b = (
-        dict(zip(v.bigram_ids.tolist(), MadeFrequencies().bigram_idf(v.bigram_ids).tolist(), strict=True))
+        dict(
+            zip(
+                v.bigram_ids.tolist(),
+                MadeFrequencies().bigram_idf(v.bigram_ids).tolist(),
+                strict=True,
+            )
+        )
         for v in (a, b)
     )
     shorter, longer = sorted(math.log(1 + len(t)) for t in (terms_a, terms_b))
@@ -96,6 +102,7 @@ def expected_parts(a: TermVector, b: TermVector) -> dict[str, float]:
         "length_difference": (longer - shorter) / 4,
         "without_numbers": 0.0 if has_number_weight else 1.0,
         "lesser_title_body_cosine": min(title_body, body_title),
+        "without_title": 0.0 if all(weighted(v, "title") for v in (a, b)) else 1.0,
     }
 
 

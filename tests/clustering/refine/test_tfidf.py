@@ -15,9 +15,7 @@ from clustering.refine.tfidf import WeightedCorpus
 from tests.clustering.refine.made import MadeFrequencies, made_article, made_articles
 
 
-def sublinear_tfidf(
-    counts: NDArray[np.float64], idf: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def sublinear_tfidf(counts: NDArray[np.float64], idf: NDArray[np.float64]) -> NDArray[np.float64]:
     """Let scikit-learn do the term frequencies and the length, with an idf given from outside."""
     transformer = TfidfTransformer(sublinear_tf=True, use_idf=False, norm=None)
     term_frequencies = transformer.fit_transform(csr_array(counts)).toarray()
@@ -77,7 +75,7 @@ def test_nothing_and_empty_articles() -> None:
     assert corpus.usable.tolist() == [False, True]
     assert corpus.has_text_signature.tolist() == [False, True]
     assert np.isfinite(corpus.weights).all()
-    assert corpus.summaries[0].tolist() == [0.0, 0.0, 0.0, 0.0]
+    assert corpus.summaries[0].tolist() == [0.0] * 5
 
 
 def test_signatures_of_two_schemes_are_refused() -> None:
