@@ -128,13 +128,15 @@ def _readable(article: Article, publisher: str) -> _Readable:
         html = article.text
     if html:
         page = extract_html(html, article.url)
+        # What stands beside the article inside its own container, the extraction leaves in.
+        cleaned = clean_dump(page.body, article.title or page.title, publisher=publisher)
         return _Readable(
             title=clean_title(article.title or page.title, publisher),
-            body=page.body,
+            body=cleaned.body,
             lang=article.lang or page.lang,
             published_at=article.published_at or page.published_at,
         )
-    cleaned = clean_dump(article.text, article.title)
+    cleaned = clean_dump(article.text, article.title, publisher=publisher)
     return _Readable(
         title=clean_title(article.title or cleaned.title, publisher),
         body=cleaned.body,

@@ -1,0 +1,93 @@
+"""What a merge does to BCubed, against BCubed itself; and that a rule can be learned from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from clustering.errors import ConfigurationError
+from clustering.metrics import bcubed
+from clustering.refine.linkage import MergeRule, link_dense
+from clustering.training.logistic import fit_logistic
+from clustering.training.merges import learn_rule, trace_merges
+
+EVERYTHING = MergeRule(10.0, 1.0, 0.0, 0.0, least_similarity=0.0)
+
+
+def made_events(
+    seed: int, events: int, *, spread: float = 0.35
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Points round event centres; similarity falls with distance."""
+    generator = np.random.default_rng(seed)
+    sizes = generator.integers(1, 9, size=events)
+    labels = np.repeat(np.arange(events), sizes)
+    points = generator.normal(size=(events, 3))[labels] * 1.5
+    points += generator.normal(size=points.shape) * spread
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    return np.exp(-distances).astype(np.float32), labels.astype(np.int64)
+
+
+def change_of(merges: NDArray[np.float64]) -> float:
+    return float(merges[:, 3].sum())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_changes_add_up_to_bcubed(seed: int) -> None:
+    """From all singletons to one cluster: the changes sum to the difference in BCubed."""
+    matrix, labels = made_events(seed, 6)
+    sizes = np.bincount(labels).astype(np.float64)
+    merges = trace_merges(matrix.astype(np.float64), labels, sizes, EVERYTHING.coefficients, 0.0)
+    count = labels.size
+    assert merges.shape[0] == count - 1
+    apart = bcubed(labels.tolist(), list(range(count)))
+    together = bcubed(labels.tolist(), [0] * count)
+    expected = together.precision + together.recall - apart.precision - apart.recall
+    assert change_of(merges) / count == pytest.approx(expected, abs=1e-5)
+    assert (merges[:, 2] >= merges[:, 1]).all(), "the larger group is the larger one"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_strict_rule_traces_the_merges_of_the_linkage(seed: int) -> None:
+    matrix, labels = made_events(seed, 8)
+    rule = MergeRule(-1.8, 6.65, -1.83, 0.52)
+    sizes = np.bincount(labels).astype(np.float64)
+    merges = trace_merges(matrix.astype(np.float64), labels, sizes, rule.coefficients, 0.0)
+    groups = link_dense(matrix, rule)
+    assert merges.shape[0] == labels.size - (groups.max() + 1)
+    count = labels.size
+    apart = bcubed(labels.tolist(), list(range(count)))
+    linked = bcubed(labels.tolist(), groups.tolist())
+    expected = linked.precision + linked.recall - apart.precision - apart.recall
+    assert change_of(merges) / count == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_learned_rule_beats_both_extremes_on_events_it_has_not_seen() -> None:
+    seen = [made_events(seed, 14) for seed in range(8)]
+    rule = learn_rule([matrix for matrix, _ in seen], [labels for _, labels in seen])
+    for seed in range(20, 24):
+        matrix, labels = made_events(seed, 14)
+        truth = labels.tolist()
+        learned = bcubed(truth, link_dense(matrix, rule).tolist()).f1
+        for similarity_threshold in (0.05, 0.9):
+            fixed = link_dense(matrix, MergeRule.cut(similarity_threshold)).tolist()
+            assert learned > bcubed(truth, fixed).f1
+
+
+def test_the_fit_is_scikit_learns_whatever_the_scale_of_the_columns() -> None:
+    generator = np.random.default_rng(0)
+    design = generator.normal(size=(500, 3)) * np.array([1.0, 100.0, 0.01]) + 5.0
+    logits = design @ np.array([1.0, 0.02, -90.0]) - 5.0
+    targets = (generator.random(500) < 1 / (1 + np.exp(-logits))).astype(np.float64)
+    weights = generator.random(500) + 0.1
+    intercept, coefficients = fit_logistic(design, targets, weights, ridge=2.0)
+    scaled = weights * 500 / weights.sum()
+    scaler = StandardScaler().fit(design, sample_weight=weights)
+    model = LogisticRegression(C=0.5, solver="lbfgs", max_iter=5_000, tol=1e-8)
+    model.fit(scaler.transform(design), targets, sample_weight=scaled)
+    expected = model.decision_function(scaler.transform(design))
+    np.testing.assert_allclose(design @ coefficients + intercept, expected, atol=1e-2)
+    with pytest.raises(ConfigurationError, match="one answer"):
+        fit_logistic(design, np.ones(500), weights, ridge=1.0)
