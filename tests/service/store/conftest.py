@@ -13,7 +13,6 @@ from service.store.embedded import EmbeddedServer
 from service.store.redis_store import RedisClusterStore
 from tests.service.store.helpers import FINGERPRINT, buckets_of_record
 
-
 REDIS7 = os.environ.get("SAMESTORY_TEST_REDIS7", "")
 
 

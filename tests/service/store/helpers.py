@@ -42,6 +42,7 @@ def commit_of(
     replaces: ExistingArticle | None = None,
     now: float = NOW,
     digest: bytes = b"",
+    least_candidate_weight: int = 1,
 ) -> Commit:
     buckets = bucket_array(ids)
     return Commit(
@@ -61,6 +62,7 @@ def commit_of(
         merged_into=merged_into or {},
         split_into=split_into or {},
         replaces=replaces,
+        least_candidate_weight=least_candidate_weight,
     )
 
 

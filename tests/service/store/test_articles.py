@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from clustering.propose import BucketLimits, CandidateIndex, bucket_weights
+from clustering.propose.lsh import TEXT_BIT
 from service.store import SnapshotArticle, StoredMember
 from service.store.redis_store import RedisClusterStore
 from tests.service.store.helpers import (
@@ -20,7 +21,6 @@ from tests.service.store.helpers import (
 )
 
 pytestmark = pytest.mark.anyio
-TEXT = 2 << 12  # bits 12 and 13 of a bucket id say that a text band made it
 
 
 def contents(url: str) -> dict[bytes, object]:
@@ -50,9 +50,10 @@ async def test_an_article_is_found_by_id_and_handle(store: RedisClusterStore) ->
     assert stored.received_at_seconds == NOW
     assert await store.article(article_id) == stored
     assert await store.articles([7, 1, 3]) == [stored]
-    assert await store.record(1) == record_of(bucket_array([1, 2, 3]))
     assert await store.article("other") is None
-    assert await store.record(2) is None
+    records = await store.records([2, 1])
+    assert records == [None, record_of(bucket_array([1, 2, 3]))]
+    assert await store.records([]) == []
     assert await store.check() == []
 
 
@@ -83,8 +84,8 @@ async def test_candidates_equal_the_index_in_memory(url: str, days: float) -> No
     store = RedisClusterStore(url, bucket_ids_of=buckets_of_record, bucket_limits=limits)
     await store.open(FINGERPRINT)
     twin = CandidateIndex(limits)
-    pool = rng.integers(0, 1 << 44, 60, dtype=np.uint64) & ~np.uint64(3 << 12)
-    pool[:15] |= np.uint64(TEXT)
+    pool = rng.integers(0, 1 << 44, 60, dtype=np.uint64) & ~np.uint64(TEXT_BIT)
+    pool[:15] |= np.uint64(TEXT_BIT)
     # Most articles are in the first buckets, few in the last: some get over-full.
     popularity = 1 / np.arange(1, pool.size + 1)
     popularity = rng.permutation(popularity / popularity.sum())
@@ -113,11 +114,22 @@ async def test_candidates_equal_the_index_in_memory(url: str, days: float) -> No
     await store.close()
 
 
+async def test_any_number_of_candidates(store: RedisClusterStore) -> None:
+    """More than a script may pass to one call, and more than fit into one bucket."""
+    ids = [TEXT_BIT | (number << 32) for number in range(40)]
+    handles = [
+        (await put(store, str(number), [ids[number % 40]], cluster_id="c_a")).handle
+        for number in range(1100)
+    ]
+    probe = await store.probe("new", bucket_array(ids), limit=5000)
+    assert [candidate.handle for candidate in probe.candidates] == handles[::-1]
+
+
 async def test_shards_grow_and_lose_nothing(store: RedisClusterStore) -> None:
     """More buckets than the first shards hold: linear hashing splits them."""
     rng = np.random.default_rng(6)
     twin = CandidateIndex()
-    everything = rng.integers(0, 1 << 44, 300_000, dtype=np.uint64) & ~np.uint64(TEXT)
+    everything = rng.integers(0, 1 << 44, 300_000, dtype=np.uint64) & ~np.uint64(TEXT_BIT)
     for number, ids in enumerate(everything.reshape(-1, 1000)):
         # The last shared bucket makes each a candidate of all the rest.
         ids[-1] = np.uint64(number % 50)
@@ -159,7 +171,7 @@ async def test_a_replaced_article_may_stay_alone_in_its_cluster(store: RedisClus
 async def test_deleting_leaves_no_trace(url: str, recomputed: bool) -> None:
     store = RedisClusterStore(url, bucket_ids_of=buckets_of_record if recomputed else None)
     await store.open(FINGERPRINT)
-    common = [7, TEXT | 9]
+    common = [7, TEXT_BIT | 9]
     for number in range(40):  # so many that the common buckets have keys of their own
         await put(store, f"old {number}", [*common, 100 + number], cluster_id="c_old")
     await put(store, "warm", [*common, 500], cluster_id="c_new")

@@ -52,6 +52,6 @@ async def test_damage_is_told(store: RedisClusterStore, url: str, damage: str) -
     commands, told = DAMAGE[damage]
     with Redis.from_url(url) as client:
         for command in commands:
-            client.execute_command(*command)  # type: ignore[no-untyped-call]
+            client.execute_command(*command)
     problems = await store.check()
     assert any(told in problem for problem in problems), problems

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from clustering.propose.lsh import TEXT_BIT
 from service.store import Commit, ConflictError
 from service.store.redis_store import RedisClusterStore
 from tests.service.store.helpers import (
@@ -66,6 +67,34 @@ async def test_an_overfull_bucket_is_no_conflict(store: RedisClusterStore) -> No
     horizon = (await store.probe("b", bucket_array([1]), limit=1)).horizon
     await put(store, "c", [1], cluster_id="c_c")
     await store.commit(commit_of("b", [1], cluster_id="c_b", horizon=horizon))
+
+
+async def test_only_what_would_have_been_a_candidate_is_a_conflict(
+    store: RedisClusterStore, url: str
+) -> None:
+    await put(store, "a", [1, 2, 3], cluster_id="c_a")
+    horizon = (await store.probe("b", bucket_array([1, 2, 3]), limit=1)).horizon
+    await put(store, "two", [1, 2], cluster_id="c_2")
+    await put(store, "one", [3], cluster_id="c_1", now=NOW + 30 * 86_400)  # its own partition
+
+    def commit(article_id: str, least: int) -> Commit:
+        return commit_of(
+            article_id,
+            [1, 2, 3],
+            cluster_id=f"c_{article_id}",
+            horizon=horizon,
+            least_candidate_weight=least,
+        )
+
+    await assert_conflict(store, url, commit("b", 1), "bucket")
+    await assert_conflict(store, url, commit("b", 2), "bucket")
+    await store.commit(commit("b", 3))
+    # And the text band of a copy weighs enough by itself.
+    ids = [TEXT_BIT | 5]
+    horizon = (await store.probe("copy", bucket_array(ids), limit=1)).horizon
+    await put(store, "original", ids, cluster_id="c_o")
+    late = commit_of("copy", ids, cluster_id="c_c", horizon=horizon, least_candidate_weight=8)
+    await assert_conflict(store, url, late, "bucket")
 
 
 async def test_the_article_itself(store: RedisClusterStore, url: str) -> None:

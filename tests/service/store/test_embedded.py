@@ -8,17 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
 
 from service.store import StoreMismatchError, StoreUnavailableError
 from service.store.binary import binary_version, server_binary
-from service.store.embedded import EmbeddedServer, attach
+from service.store.embedded import EmbeddedServer, Fsync, attach
 from service.store.server_process import command_of, process_id_at, socket_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -51,7 +51,7 @@ def test_start_write_stop_start(tmp_path: Path) -> None:
         assert server.is_running()
         process_id = server.process_id
         assert process_id is not None
-        assert server.start.__self__.url == attach(tmp_path / "new" / "data")
+        assert server.url == attach(tmp_path / "new" / "data")
         with Redis.from_url(server.url) as client:
             client.set("key", "value")
             assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
@@ -179,7 +179,9 @@ def start_owner(directory: Path, own_processes: list[int]) -> tuple[subprocess.P
     return owner, process_id
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a child of its parent's death"
+)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_the_server_dies_with_its_owner(
     tmp_path: Path, own_processes: list[int], how: signal.Signals
@@ -323,5 +325,24 @@ def test_attach_where_nothing_is(tmp_path: Path) -> None:
     server = EmbeddedServer(tmp_path)
     assert not server.is_running()
     assert server.process_id is None
-    with pytest.raises(RedisError), Redis(unix_socket_path=str(tmp_path / "server.sock")) as client:
-        client.ping()
+    assert process_id_at(tmp_path / "server.sock") is None
+
+
+def syncing_threads() -> int:
+    return sum(thread.name == "append-only-sync" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize(("fsync", "configured"), [("always", "always"), ("everysec", "no")])
+def test_the_server_never_puts_off_a_write(tmp_path: Path, fsync: Fsync, configured: str) -> None:
+    """With its own ``everysec`` it answers before it writes while a sync is running."""
+    before = syncing_threads()  # of the session's servers
+    with (
+        EmbeddedServer(tmp_path, fsync=fsync) as server,
+        Redis.from_url(server.url) as client,
+    ):
+        assert client.config_get("appendfsync")["appendfsync"] == configured
+        client.set("key", "value" * 20)
+        newest = max((tmp_path / "appendonlydir").glob("*.incr.aof"))
+        assert b"value" * 20 in newest.read_bytes()
+        assert syncing_threads() - before == (1 if fsync == "everysec" else 0)
+    assert syncing_threads() == before

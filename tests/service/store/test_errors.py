@@ -74,10 +74,12 @@ async def test_away_and_back(own_server: EmbeddedServer) -> None:
     await store.close()
 
 
-async def test_a_connection_cut_while_idle_is_not_noticed(store: RedisClusterStore, url: str) -> None:
+async def test_a_connection_cut_while_idle_is_not_noticed(
+    store: RedisClusterStore, url: str
+) -> None:
     await put(store, "a", [1], cluster_id="c_a")
     with Redis.from_url(url) as client:
-        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")  # type: ignore[no-untyped-call]
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     await put(store, "b", [1], cluster_id="c_b")
     assert (await store.counts())["articles"] == 2
 
@@ -102,7 +104,7 @@ async def test_a_full_server_takes_nothing_but_deletions(own_server: EmbeddedSer
     await put(store, "a", [1, 2], cluster_id="c_a")
     with Redis.from_url(own_server.url) as client:
         client.config_set("maxmemory", "1mb")
-        with pytest.raises(StoreFullError, match="memory limit|refuses writes"):
+        with pytest.raises(StoreFullError, match=r"memory limit|refuses writes"):
             await store.commit(commit_of("b", [1], cluster_id="c_b", horizon=1))
         assert (await store.probe("b", bucket_array([1]), limit=1)).candidates
         with pytest.raises(StoreFullError):
@@ -118,10 +120,10 @@ async def test_a_replica_is_refused(own_server: EmbeddedServer) -> None:
     store = RedisClusterStore(own_server.url)
     await store.open(FINGERPRINT)
     with Redis.from_url(own_server.url) as client:
-        client.execute_command("REPLICAOF", "127.0.0.1", "9")  # type: ignore[no-untyped-call]
+        client.execute_command("REPLICAOF", "127.0.0.1", "9")
         with pytest.raises(StoreFullError, match="read-only replica"):
             await store.commit(commit_of("b", [1], cluster_id="c_b", horizon=0))
-        client.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
+        client.execute_command("REPLICAOF", "NO", "ONE")
     await put(store, "b", [1], cluster_id="c_b")
     await store.close()
 
@@ -145,7 +147,9 @@ async def test_a_password_is_asked_for(own_server: EmbeddedServer) -> None:
 
 async def test_another_configuration_is_refused(store: RedisClusterStore, url: str) -> None:
     other = RedisClusterStore(url)
-    with pytest.raises(StoreMismatchError, match=f"configuration {FINGERPRINT}, this.*beef.*reindex"):
+    with pytest.raises(
+        StoreMismatchError, match=f"configuration {FINGERPRINT}, this.*beef.*reindex"
+    ):
         await other.open("beef")
     await other.close()
     elsewhere = RedisClusterStore(url, collection="other")
