@@ -91,6 +91,11 @@ class ServiceClient:
         How long to go on trying when the service is away or busy.
     sleep
         Replaceable for tests.
+
+    Raises
+    ------
+    ValueError
+        ``base_url`` is no http or https address.
     """
 
     def __init__(
@@ -101,6 +106,7 @@ class ServiceClient:
         patience_seconds: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        _check_url(base_url)
         self._http = httpx.Client(base_url=base_url, timeout=timeout_seconds)
         self._patience_seconds = patience_seconds
         self._sleep = sleep
@@ -289,6 +295,15 @@ class _Patience:
         self._next_seconds = min(_LONGEST_PAUSE_SECONDS, 2 * self._next_seconds)
         self._sleep(seconds)
         return True
+
+
+def _check_url(base_url: str) -> None:
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"not an address: {error}") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("not an address: write one such as http://127.0.0.1:8000")
 
 
 def _retry_after_seconds(response: httpx.Response) -> float | None:

@@ -159,12 +159,12 @@ def _clusters(client: ServiceClient) -> list[_Cluster]:
 
 
 def _print_clusters(printer: RichConsole, clusters: Sequence[_Cluster]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("articles", justify="right")
-    table.add_column("lang")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=True)
+    table.add_column("size", justify="right", min_width=4)
+    table.add_column("lang", min_width=4)
     table.add_column("headline", ratio=3, overflow="ellipsis", no_wrap=True)
     table.add_column("publishers", ratio=2, overflow="ellipsis", no_wrap=True)
-    table.add_column("same text", no_wrap=True)
+    table.add_column("same text", min_width=9)
     for cluster in clusters:
         copies = [str(size) for size in cluster.group_sizes if size > 1]
         table.add_row(
@@ -248,13 +248,13 @@ def _print_night(
 def _say_what_next(printer: RichConsole) -> None:
     printer.print("\nWhat to try next", style="bold")
     for command, what in (
-        ("samestory serve", "the service on http://127.0.0.1:8000, documented at /docs"),
-        ("samestory import FILE.jsonl", "your articles into it; CSV, feeds and folders, too"),
+        ("samestory serve", "the service, on http://127.0.0.1:8000 (see /docs)"),
+        ("samestory import FILE.jsonl", "your articles into it, also from CSV, feeds and folders"),
         ("samestory recluster", "the nightly job, for cron"),
-        ("samestory cluster FILE.jsonl -o OUT.jsonl", "files without a server"),
+        ("samestory cluster IN.jsonl -o OUT.jsonl", "files without a server"),
         ("samestory --help", "everything else"),
     ):
-        printer.print(f"  {command:<43}{what}", markup=False)
+        printer.print(f"  {command:<42}{what}", markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

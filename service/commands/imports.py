@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import httpx
 import orjson
 
 from service.client import ServiceClient, ServiceRefusedError, ServiceUnreachableError
@@ -66,7 +65,7 @@ def run_import(
     inputs = Inputs(names, console)
     try:
         client = ServiceClient(server)
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+    except ValueError as error:
         raise CommandError(f"--server {server}: {error}") from None
     with client, console.progress("importing") as progress:
         importer = _Importer(client, inputs, batch_articles=batch_articles)

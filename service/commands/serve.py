@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import FrameType
 
 from service.console import CommandError, Console, ExitCode
 from service.settings import Settings, environment_name
 from service.store.embedded import EmbeddedServer
+from service.telemetry import prepare_shared_metrics
 
 _WATCH_SECONDS = 0.5
 _STOPPING_SECONDS = 10
@@ -47,8 +50,11 @@ def run_serve(settings: Settings, overrides: Mapping[str, object], console: Cons
         _stopping_on_sigterm(),
         contextlib.suppress(_Stopped, KeyboardInterrupt),
         _store_url(settings, console) as url,
+        tempfile.TemporaryDirectory(prefix="samestory-metrics-") as metrics_dir,
     ):
         os.environ["REDIS_URL"] = url
+        if settings.workers > 1:
+            prepare_shared_metrics(Path(metrics_dir))
         try:
             uvicorn.run(
                 "service.app:create_app",
