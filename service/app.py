@@ -67,7 +67,9 @@ def create_app(
     if backend is None:
         from service.backend import RedisBackend  # loads the models, which tests do without
 
-        backend = RedisBackend(settings, now=now)
+        redis_backend = RedisBackend(settings, now=now)
+        redis_backend.warm_up()
+        backend = redis_backend
     gate = StoreGate(backend, retry_seconds=settings.store_retry_seconds)
     metrics = Metrics()
     context = Context(

@@ -6,7 +6,6 @@ same wiring without HTTP.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 
@@ -58,7 +57,6 @@ class RedisBackend:
         def bucket_ids_of(record: bytes) -> UInt64Array:
             return bucket_ids(unpack_features(record), clusterer.scheme)
 
-        self._warm = False
         self._fingerprint = clusterer.fingerprint()
         self._store = RedisClusterStore(
             url,
@@ -74,22 +72,19 @@ class RedisBackend:
             self._store, clusterer, child_environment={"REDIS_URL": url}, now=now
         )
 
-    async def open(self) -> None:
-        """Connect and check that the stored data was written under this configuration.
+    def warm_up(self) -> None:
+        """Prepare two articles and forget them.
 
-        The first time, the analysis is warmed up beforehand: loading language models and
-        compiled code takes seconds, which the first article would otherwise wait for, and with
-        it the event loop.
+        Loading language models and compiled code takes seconds, which the first article would
+        otherwise wait for, and with it everything else on the event loop.
         """
-        if not self._warm:
-            await asyncio.to_thread(self._warm_up)
-            self._warm = True
-        await self._store.open(self._fingerprint)
-
-    def _warm_up(self) -> None:
         for article in _WARM_UP_ARTICLES:
             features = self.clusterer.preparer.prepare(article).features
             bucket_ids(features, self.clusterer.scheme)
+
+    async def open(self) -> None:
+        """Connect and check that the stored data was written under this configuration."""
+        await self._store.open(self._fingerprint)
 
     async def close(self) -> None:
         """Close the connections."""

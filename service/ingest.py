@@ -36,7 +36,7 @@ from service.store import (
     ExistingArticle,
     Probe,
     StoredArticle,
-    StoreError,
+    StoreUnavailableError,
 )
 from service.views import ContentionError, IngestOutcome
 
@@ -93,12 +93,24 @@ class Ingest:
         return await self._place(article, prepared)
 
     async def post_many(self, articles: Sequence[Article]) -> list[IngestOutcome | Exception]:
-        """Place articles in order; what goes wrong with one is returned in its place."""
+        """Place articles in order; what goes wrong with one is returned in its place.
+
+        Once the store does not answer, the rest is not tried: each would wait as long again.
+        """
         outcomes: list[IngestOutcome | Exception] = []
+        away: StoreUnavailableError | None = None
         for article in articles:
+            if away is not None:
+                outcomes.append(away)
+                continue
             try:
                 outcomes.append(await self.post(article))
-            except (InvalidArticleError, ContentionError, StoreError) as error:
+            except StoreUnavailableError as error:
+                away = error
+                outcomes.append(error)
+            # A defect that one article brings to light must not lose the answers of the others;
+            # the route logs it.
+            except Exception as error:  # noqa: BLE001
                 outcomes.append(error)
         return outcomes
 

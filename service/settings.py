@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         description="Days after which an article that was not touched again expires.",
     )
     store_timeout_seconds: float = Field(
-        default=1.0,
+        default=1.5,
         gt=0,
         le=60,
         description="How long one exchange with the store may take before it counts as away.",

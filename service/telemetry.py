@@ -44,7 +44,8 @@ _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 # Members of every LogRecord; whatever else stands on one came through ``extra=``.
 _STANDARD_ATTRIBUTES = frozenset(
-    vars(logging.LogRecord("", 0, "", 0, "", (), None)) | {"message": "", "asctime": ""}
+    vars(logging.LogRecord("", 0, "", 0, "", (), None))
+    | {"message": "", "asctime": "", "color_message": ""}  # the last one is uvicorn's
 )
 _LATENCY_BUCKETS_SECONDS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 from clustering.articles import Article
 from clustering.errors import InvalidArticleError
+from clustering.neighbourhood import RunnerUp
 from service.app import create_app
 from service.identifiers import derive_article_id
 from service.settings import Settings
@@ -34,7 +35,6 @@ from service.views import (
     MergedView,
     Reclustering,
     ReclusteringInProgressError,
-    RunnerUp,
 )
 
 RECEIVED_AT = datetime(2026, 3, 10, 7, 0, tzinfo=UTC)

@@ -88,9 +88,8 @@ class TestImport:
         assert "run the same command again" in done.stderr
         assert "Traceback" not in done.stderr
 
-    @pytest.mark.parametrize("server", ["nonsense", "http://[", "ftp://127.0.0.1"])
-    def test_an_address_that_is_none_ends_with_2(self, samples: Path, server: str) -> None:
-        done = samestory("import", samples, "--server", server)
+    def test_an_address_that_is_none_ends_with_2(self, samples: Path) -> None:
+        done = samestory("import", samples, "--server", "nonsense")
         assert done.returncode == 2, done.stderr
         assert "--server" in done.stderr
 

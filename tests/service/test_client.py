@@ -120,6 +120,12 @@ def test_nobody_there(pauses: list[float]) -> None:
         assert not client.is_ready()
 
 
+@pytest.mark.parametrize("url", ["nonsense", "", "http://", "ftp://127.0.0.1"])
+def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="not an address"):
+        ServiceClient(url)
+
+
 def test_what_waiting_does_not_solve_is_raised_at_once(
     server: ScriptedServer, client: ServiceClient, pauses: list[float]
 ) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,9 +30,11 @@ def start(folder: Path, *, stdout: int = subprocess.PIPE) -> subprocess.Popen[st
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path
-    assert list(tmp_path.iterdir()) == [], "the demo left files behind"
+def folder() -> Iterator[Path]:
+    # Short, as users' are: a socket's path may take a hundred bytes, and pytest's are longer.
+    with tempfile.TemporaryDirectory(prefix="ss-") as short:
+        yield Path(short)
+        assert list(Path(short).iterdir()) == [], "the demo left files behind"
 
 
 def test_it_runs_to_its_end(folder: Path) -> None:

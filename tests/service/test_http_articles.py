@@ -13,7 +13,7 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
-from service.postings import PostingReader
+from service.postings import MAX_TITLE_CHARACTERS, PostingReader
 from service.problems import ProblemError
 from service.schemas import ArticleOutput, OutcomeOutput
 from service.settings import Settings
@@ -153,9 +153,9 @@ BAD_VALUES: list[tuple[dict[str, Any], str, str]] = [
     ({"text": "x\x00y"}, "text", "null character"),
     ({"html": "<p>\x00"}, "html", "null character"),
     ({"text": "x", "title": "\x00"}, "title", "null character"),
-    ({"text": "x", "title": "t" * 2001}, "title", "2,001 characters: at most 2,000"),
+    ({"text": "x", "title": "t" * (MAX_TITLE_CHARACTERS + 1)}, "title", "characters: at most"),
     ({"text": "x", "url": "javascript:alert(1)"}, "url", "http or https"),
-    ({"text": "x", "url": "https://a b"}, "url", "percent-encode"),
+    ({"text": "x", "url": "https://a\u0007b"}, "url", "percent-encode"),
     ({"text": "x", "lang": "english language"}, "lang", "language tag"),
     ({"text": "t" * 1_000_001}, "text", "1,000,001 characters: at most 1,000,000"),
 ]

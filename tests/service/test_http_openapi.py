@@ -10,6 +10,7 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel, TypeAdapter
 
 from clustering.articles import Article
+from clustering.neighbourhood import RunnerUp
 from service import schemas, views
 from service.app import create_app
 from service.problems import CATALOGUE
@@ -113,7 +114,7 @@ def test_input_has_the_fields_of_an_article() -> None:
     ("model", "view"),
     [
         (schemas.OutcomeOutput, views.IngestOutcome),
-        (schemas.RunnerUpOutput, views.RunnerUp),
+        (schemas.RunnerUpOutput, RunnerUp),
         (schemas.ArticleOutput, views.ArticleView),
         (schemas.ClusterSummaryOutput, views.ClusterSummary),
         (schemas.ClusterOutput, views.ClusterView),
