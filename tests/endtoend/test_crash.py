@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from service.samples import sample_articles
 from tests.endtoend.harness import Service
+
+KILL_AFTER_ARTICLES = 80
 
 
 def _articles(copies: int) -> list[dict[str, Any]]:
@@ -22,10 +25,15 @@ def _articles(copies: int) -> list[dict[str, Any]]:
     ]
 
 
-def _import_until_it_breaks(service: Service, articles: list[dict[str, Any]]) -> dict[str, str]:
-    """Post one by one; return the id and cluster of everything acknowledged."""
+def _import_until_it_breaks(
+    service: Service, articles: list[dict[str, Any]], kill: Callable[[], None]
+) -> dict[str, str]:
+    """Post one by one until the kill strikes; return id and cluster of all acknowledged."""
     acknowledged: dict[str, str] = {}
-    for article in articles:
+    killer = threading.Thread(target=kill)
+    for number, article in enumerate(articles):
+        if number == KILL_AFTER_ARTICLES:
+            killer.start()
         try:
             response = service.post(article)
         except httpx.TransportError:
@@ -34,6 +42,7 @@ def _import_until_it_breaks(service: Service, articles: list[dict[str, Any]]) ->
             break
         answer = response.json()
         acknowledged[answer["article_id"]] = answer["cluster_id"]
+    killer.join()
     return acknowledged
 
 
@@ -70,11 +79,8 @@ def test_a_kill_during_an_import_loses_nothing(tmp_path: Path, victim: str) -> N
     with Service(tmp_path / "data") as service:
         service.start()
         kill = service.kill if victim == "everything" else lambda: service.kill_named("valkey")
-        timer = threading.Timer(1.0, kill)
-        timer.start()
-        acknowledged = _import_until_it_breaks(service, articles)
-        timer.join()
-        assert 0 < len(acknowledged) < len(articles), "the kill must fall into the import"
+        acknowledged = _import_until_it_breaks(service, articles, kill)
+        assert len(acknowledged) < len(articles), "the kill must fall into the import"
         if victim == "everything":
             service.start()
         else:

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import httpx
-from service.store.embedded import EmbeddedServer
 
+from service.store.embedded import EmbeddedServer
 from tests.endtoend.harness import Service
 
 ARTICLE = {
