@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
 from clustering.articles import TermVector, UInt32Array
 from clustering.errors import CorruptRecordError
@@ -64,6 +65,16 @@ class ObservedFrequencies:
             terms.add(vector.term_ids)
             bigrams.add(vector.bigram_ids)
         return cls(article_count, *terms.result(), *bigrams.result())
+
+    def plus(self, other: Self, *, distinct_limit: int = 500_000) -> Self:
+        """Return the counts of both streams together, which must not share an article."""
+        terms, bigrams = _Counter(distinct_limit), _Counter(distinct_limit)
+        for part in (self, other):
+            terms.add_counted(part.term_ids, part.term_counts)
+            bigrams.add_counted(part.bigram_ids, part.bigram_counts)
+        return type(self)(
+            self.article_count + other.article_count, *terms.result(), *bigrams.result()
+        )
 
     def to_bytes(self) -> bytes:
         """Pack into bytes that `from_bytes` reads on any machine."""
@@ -131,10 +142,14 @@ class _Counter:
         )
         self._pending = []
         self._pending_size = 0
-        ids, slots = np.unique(np.concatenate([self._ids, new_ids]), return_inverse=True)
-        counts = np.zeros(ids.size, dtype=np.int64)
-        np.add.at(counts, slots, np.concatenate([self._counts, new_counts]))
-        self._ids, self._counts = ids, counts
+        self.add_counted(new_ids, new_counts)
+
+    def add_counted(self, ids: UInt32Array, counts: NDArray[np.integer]) -> None:
+        """Add ids, each of them once, that were counted elsewhere."""
+        together, slots = np.unique(np.concatenate([self._ids, ids]), return_inverse=True)
+        sums = np.zeros(together.size, dtype=np.int64)
+        np.add.at(sums, slots, np.concatenate([self._counts, counts.astype(np.int64)]))
+        self._ids, self._counts = together, sums
 
     def result(self) -> tuple[UInt32Array, UInt32Array]:
         self._merge()
