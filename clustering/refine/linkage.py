@@ -82,7 +82,16 @@ class MergeRule:
 
     def accepts(self, mean_similarity: float, size: int, other_size: int) -> bool:
         """Return whether groups of these sizes may join."""
-        return bool(_accepts(mean_similarity, float(size), float(other_size), self.coefficients))
+        # The same sum as the compiled `_accepts`; calling that from here would cost ten times as
+        # much, and the sparse linkage asks millions of times.
+        smaller, larger = (size, other_size) if size <= other_size else (other_size, size)
+        logit = (
+            self.intercept
+            + self.similarity * mean_similarity
+            + self.log_smaller * math.log(smaller)
+            + self.log_larger * math.log(larger)
+        )
+        return mean_similarity > self.least_similarity and logit > 0.0
 
     @property
     def coefficients(self) -> Float64Array:
@@ -156,6 +165,10 @@ def _link(
     group = np.arange(count)
     alive = np.ones(count, dtype=np.bool_)
     partner = np.empty(count, dtype=np.int64)
+    sums = np.empty((count, count))
+    for row in range(count):
+        for other in range(count):
+            sums[row, other] = means[row, other] * (sizes[row] * sizes[other])
     for row in range(count):
         partner[row] = _best_partner(row, means, sizes, alive, forbidden, rule)
     while True:
@@ -169,11 +182,14 @@ def _link(
         b = partner[a]
         if b < a:
             a, b = b, a
-        # S(A ∪ B, C) = S(A, C) + S(B, C), divided by the number of pairs.
+        # S(A ∪ B, C) = S(A, C) + S(B, C). Sums and not means are carried on, so that equal means
+        # come out equal to the bit here and in linkage_sparse, and ties fall alike.
         total = sizes[a] + sizes[b]
         for other in range(count):
             if alive[other] and other != a and other != b:
-                mean = (sizes[a] * means[a, other] + sizes[b] * means[b, other]) / total
+                sums[a, other] += sums[b, other]
+                sums[other, a] = sums[a, other]
+                mean = sums[a, other] / (total * sizes[other])
                 means[a, other] = mean
                 means[other, a] = mean
                 if forbidden[b, other]:

@@ -31,10 +31,12 @@ def word(generator: random.Random) -> str:
     return "".join(generator.choice(SYLLABLES) for _ in range(3))
 
 
-def report(generator: random.Random, names: list[str], length: int = 120) -> Article:
-    """An article that takes a third of its words from its event, the rest from the language."""
+def report(
+    generator: random.Random, names: list[str], event_share: float, length: int = 120
+) -> Article:
+    """An article that takes a share of its words from its event, the rest from the language."""
     words = [
-        generator.choice(names) if generator.random() < 0.33 else generator.choice(COMMON)
+        generator.choice(names) if generator.random() < event_share else generator.choice(COMMON)
         for _ in range(length)
     ]
     sentences = [" ".join(words[k : k + 12]).capitalize() + "." for k in range(0, length, 12)]
@@ -42,16 +44,18 @@ def report(generator: random.Random, names: list[str], length: int = 120) -> Art
     return Article(text=" ".join(sentences), title=title, lang="en")
 
 
-def made_news(seed: int = 3, *, look_alikes: bool = False) -> tuple[list[Article], list[int]]:
+def made_news(
+    seed: int = 3, *, look_alikes: bool = False, event_share: float = 0.33
+) -> tuple[list[Article], list[int]]:
     """Return articles and their events; as look-alikes, events come in pairs sharing names."""
     generator = random.Random(seed)
     articles, events = [], []
     names: list[str] = []
     for event in range(EVENTS):
-        shared = names[:12] if look_alikes and event % 2 else []
+        shared = names[:9] if look_alikes and event % 2 else []
         names = shared + [word(generator) for _ in range(14 - len(shared))]
         for _ in range(REPORTS):
-            articles.append(report(generator, names))
+            articles.append(report(generator, names, event_share))
             events.append(event)
     return articles, events
 
