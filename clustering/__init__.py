@@ -1,1 +1,48 @@
-"""samestory's clustering: pure functions from articles to clusters."""
+"""samestory's clustering: pure functions from articles to clusters.
+
+No I/O, no clock, no randomness: the same articles in the same order give the same clusters. The
+architecture on one page, in the direction in which data flows and imports point::
+
+    Article                      what a client gave                         articles
+      │  prepare                 cleaning, language, terms, frequencies     prepare/, preparer
+      ▼
+    PreparedArticle              readable title and body, and
+      └─ ArticleFeatures         all that deciding needs; kept packed       packing
+           │  propose            two MinHash signatures, LSH buckets        propose/
+           ▼
+         candidates              at high recall, not trusted
+           │  refine             verified similarity, average linkage       refine/
+           ▼
+         Decision, Clustering    one article (online), a window (batch)     online, window
+           │  reconcile          old ids onto the new partition             reconcile
+           ▼
+         cluster ids             described for people, measured             describe, metrics
+
+``Preparer`` makes features of articles; ``OnlineClusterer`` places them one by one and
+``cluster_window`` all at once. Both use the same refinement: what differs is only how much of the
+window a decision looks at.
+"""
+
+from clustering.articles import Article, ArticleFeatures, PreparedArticle, TextKind
+from clustering.errors import ClusteringError
+from clustering.online import Decision, OnlineClusterer, Outcome
+from clustering.prepare import SUPPORTED_LANGUAGES, FrequencyTable
+from clustering.preparer import Preparer
+from clustering.propose import SignatureScheme
+from clustering.window import cluster_window
+
+__all__ = [
+    "SUPPORTED_LANGUAGES",
+    "Article",
+    "ArticleFeatures",
+    "ClusteringError",
+    "Decision",
+    "FrequencyTable",
+    "OnlineClusterer",
+    "Outcome",
+    "PreparedArticle",
+    "Preparer",
+    "SignatureScheme",
+    "TextKind",
+    "cluster_window",
+]

@@ -19,7 +19,9 @@ from enum import StrEnum
 import numpy as np
 
 from clustering.articles import ArticleFeatures, TextKind
+from clustering.learning import counting_is_due
 from clustering.neighbourhood import NEW, Neighbour, Neighbourhood, RunnerUp, TouchedCluster
+from clustering.prepare import FrequencyTable, ObservedFrequencies
 from clustering.propose import CandidateIndex, SignatureScheme, bucket_ids
 from clustering.reconcile import reconcile
 from clustering.refine import Refinement
@@ -90,7 +92,7 @@ class OnlineLimits:
     candidates: int = 60
     touched_clusters: int = 8
     touch_similarity: float = 0.2
-    relinked_cluster_articles: int = 32
+    relinked_cluster_articles: int = 64
 
 
 class Decider:
@@ -197,15 +199,24 @@ class OnlineClusterer:
 
     Parameters
     ----------
-    decider
-        The decision.
+    shipped
+        Document frequencies before any stream; the stream's own are learned on the way.
     scheme
         Of the signatures, for the buckets.
+    limits
+        Bounds of the work.
     """
 
-    def __init__(self, decider: Decider, scheme: SignatureScheme) -> None:
-        self._decider = decider
+    def __init__(
+        self,
+        shipped: FrequencyTable,
+        scheme: SignatureScheme,
+        limits: OnlineLimits | None = None,
+    ) -> None:
+        self._shipped = shipped
         self._scheme = scheme
+        self._decider = Decider(Refinement.shipped(shipped), limits)
+        self._observed = ObservedFrequencies()
         self._index = CandidateIndex()
         self._articles: list[Neighbour] = []
         self._members: dict[str, list[int]] = {}
@@ -213,6 +224,7 @@ class OnlineClusterer:
 
     def add(self, features: ArticleFeatures) -> Decision:
         """Place one article; its handle is the number of articles added before it."""
+        self._learn()
         buckets = bucket_ids(features, self._scheme)
         found = self._index.candidates(buckets, limit=self._decider.limits.candidates)
         wanted = self._decider.touched_clusters(
@@ -245,6 +257,17 @@ class OnlineClusterer:
     def duplicate_group_ids(self) -> list[str]:
         """Return the near-duplicate group id of each article, in the order added."""
         return [article.duplicate_group_id for article in self._articles]
+
+    def _learn(self) -> None:
+        """Take over what the stream has shown, when it is time."""
+        counted = self._observed.article_count
+        if counting_is_due(counted, len(self._articles)):
+            fresh = ObservedFrequencies.of(
+                article.features.vector for article in self._articles[counted:]
+            )
+            self._observed = self._observed.plus(fresh)
+            refinement = Refinement.shipped(self._shipped.with_observed(self._observed))
+            self._decider = Decider(refinement, self._decider.limits)
 
     def _move(self, handle: int, cluster_id: str) -> None:
         article = self._articles[handle]

@@ -65,10 +65,6 @@ class Preparer:
         """Return a preparer with the shipped frequency table and the default scheme."""
         return cls(FrequencyTable.shipped(), SignatureScheme())
 
-    def with_frequencies(self, frequencies: FrequencyTable) -> Preparer:
-        """Return a preparer that differs in its document frequencies only."""
-        return Preparer(frequencies, self.scheme)
-
     def prepare(self, article: Article) -> PreparedArticle:
         """Clean, analyse and sketch one article.
 

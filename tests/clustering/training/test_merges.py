@@ -79,7 +79,7 @@ def test_a_learned_rule_beats_both_extremes_on_events_it_has_not_seen() -> None:
 def test_the_fit_is_scikit_learns_whatever_the_scale_of_the_columns() -> None:
     generator = np.random.default_rng(0)
     design = generator.normal(size=(500, 3)) * np.array([1.0, 100.0, 0.01]) + 5.0
-    logits = design @ np.array([1.0, 0.02, -90.0]) - 5.0
+    logits = (design - 5.0) @ np.array([1.0, 0.02, -90.0])
     targets = (generator.random(500) < 1 / (1 + np.exp(-logits))).astype(np.float64)
     weights = generator.random(500) + 0.1
     intercept, coefficients = fit_logistic(design, targets, weights, ridge=2.0)

@@ -26,7 +26,7 @@ from tests.clustering.test_batch import made_news
 
 
 def write_set(path: Path, seed: int) -> None:
-    articles, events = made_news(seed, look_alikes=True)
+    articles, events = made_news(seed, look_alikes=True, event_share=0.06)
     with gzip.open(path, "wt", encoding="utf-8") as lines:
         for number, (article, event) in enumerate(zip(articles, events, strict=True)):
             row = {
@@ -93,7 +93,8 @@ def test_a_trained_verifier_tells_events_apart_and_survives_its_file(
     again = train(material, threads=2)
     assert rounded(again) == rounded(verifier), "training is repeatable, threads or not"
     figures = report("made", material, verifier)
-    assert figures["raw"] > 0.9
+    # The news is hard on purpose: without false merges there would be no rule to learn.
+    assert figures["raw"] > 0.85
     reread = Verifier.from_json(json.loads(json.dumps(rounded(verifier))))
     raw = material[0]
     np.testing.assert_allclose(
