@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -127,6 +129,7 @@ class EmbeddedServer:
                 self._sync = PeriodicSync(self.data_dir)
         except BaseException:
             self._kill()
+            _forget(self.data_dir)
             self._release_lock()
             raise
         return self._url
@@ -151,7 +154,7 @@ class EmbeddedServer:
         return bool(self._url) and process_id_at(socket_of(self._url)) is not None
 
     def ensure_running(self) -> str:
-        """Start the server again where it died; returns its URL, which may be a new one."""
+        """Start the server again where it died; returns its URL, the same as before."""
         if self.is_running():
             return self._url
         if self._process is not None:
@@ -284,9 +287,21 @@ def _major(version: str) -> int:
 
 
 def _new_socket_path(data_dir: Path) -> Path:
+    """Return where the socket goes: the same place each time, so that clients find it again.
+
+    A path longer than sockets may have is replaced by a private folder among the temporary files,
+    named after the data directory and refused when somebody else made it.
+    """
     path = data_dir / "server.sock"
     if len(os.fsencode(path)) > _SOCKET_PATH_BYTES:
-        path = Path(tempfile.mkdtemp(prefix="samestory-")) / "server.sock"
+        digest = hashlib.sha256(os.fsencode(data_dir.absolute())).hexdigest()[:16]
+        folder = Path(tempfile.gettempdir()) / f"samestory-{os.getuid()}-{digest}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+            raise StoreUnavailableError(f"{folder} belongs to somebody else: remove it")
+        folder.chmod(0o700)
+        path = folder / "server.sock"
     path.unlink(missing_ok=True)
     return path
 
