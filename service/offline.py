@@ -131,7 +131,7 @@ def _decided_at_once(
 def _decided_one_by_one(
     clusterer: Clusterer, features: list[ArticleFeatures], report: ProgressReport
 ) -> tuple[list[str], list[str]]:
-    online = OnlineClusterer(clusterer.decider, clusterer.scheme)
+    online = OnlineClusterer(clusterer.shipped, clusterer.scheme)
     order = publication_order(features)
     for count, position in enumerate(order, start=1):
         online.add(features[position])
