@@ -131,14 +131,13 @@ class Ingest:
         buckets = bucket_ids(prepared.features, scheme)
         weights = bucket_weights(buckets)
         record = pack_features(prepared.features)
+        limit = self._clusterer.decider.limits.candidates
         for attempt in range(_DECISION_ATTEMPTS):
             if attempt:
                 await asyncio.sleep(_backoff_seconds(attempt))
-            probe = await self._store.probe(
-                article_id, buckets, weights, limit=self._clusterer.decider.limits.candidates
-            )
-            if await self._clusterer.follow(self._store, probe.frequency_epoch):
-                continue
+            probe = await self._store.probe(article_id, buckets, weights, limit=limit)
+            await self._clusterer.follow(self._store, probe.frequency_epoch)
+            await self._clusterer.learn(self._store, probe.horizon)
             existing = probe.existing
             if existing is not None and existing.content_digest == digest:
                 return _already_stored(article_id, existing, prepared)
@@ -161,6 +160,11 @@ class Ingest:
                 cluster_id=decision.cluster_id,
                 duplicate_group_id=decision.duplicate_group_id,
                 horizon=probe.horizon,
+                # With a full list of candidates, a newcomer that shares less than the last of
+                # them would not have been one.
+                least_candidate_weight=(
+                    probe.candidates[-1].shared_weight if len(probe.candidates) == limit else 1
+                ),
                 now_seconds=now_seconds,
                 expected_revisions=revisions,
                 moves=decision.moves,

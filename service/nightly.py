@@ -28,7 +28,7 @@ from clustering.packing import unpack_features
 from clustering.prepare import ObservedFrequencies
 from clustering.reconcile import Reconciliation, reconcile
 from clustering.window import cluster_window
-from service.clusterer import Clusterer
+from service.clusterer import Clusterer, pack_frequencies
 from service.identifiers import mint_cluster_id, mint_duplicate_group_id, mint_reclustering_id
 from service.store import ClusterStore, Reassignment
 from service.views import Reclustering, ReclusteringInProgressError
@@ -41,8 +41,12 @@ _LISTED_JOBS = 200
 
 @dataclass(slots=True)
 class _Snapshot:
-    """Everything stored at one moment, in handle order."""
+    """Everything stored at one moment, in handle order.
 
+    Handles up to ``horizon`` had been given out when it began.
+    """
+
+    horizon: int
     handles: list[int] = field(default_factory=list)
     features: list[ArticleFeatures] = field(default_factory=list)
     cluster_of: dict[int, str] = field(default_factory=dict)
@@ -201,7 +205,7 @@ class Nightly:
                 )
             )
             moved = result.moved
-            await self._store.set_frequencies(plan.observed.to_bytes())
+            await self._store.set_frequencies(pack_frequencies(snapshot.horizon, plan.observed))
         before = [snapshot.cluster_of[handle] for handle in snapshot.handles]
         after = [plan.clusters.assignment[handle] for handle in snapshot.handles]
         return replace(
@@ -221,8 +225,9 @@ class Nightly:
         )
 
     async def _read_snapshot(self, progress: _Progress) -> _Snapshot:
-        total = max(1, (await self._store.counts()).get("articles", 0))
-        snapshot = _Snapshot()
+        counts = await self._store.counts()
+        total = max(1, counts["articles"])
+        snapshot = _Snapshot(horizon=counts["last_handle"])
         async for article in self._store.snapshot():
             snapshot.handles.append(article.handle)
             snapshot.features.append(unpack_features(article.record))

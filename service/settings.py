@@ -96,7 +96,8 @@ class Settings(BaseSettings):
         default=30.0,
         gt=0,
         allow_inf_nan=False,
-        description="Days after which an article that was not touched again expires.",
+        description="Days that articles are meant to stay; a quarter of it is the length of the "
+        "time partitions that buckets are kept in.",
     )
     store_timeout_seconds: float = Field(
         default=1.5,
