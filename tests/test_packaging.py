@@ -224,7 +224,7 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     (path,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     metadata = HeaderParser().parsestr(wheel.read(path).decode("utf-8"))
     assert metadata["Name"] == "samestory"
-    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["License-Expression"] == "Apache-2.0 AND CC-BY-SA-4.0 AND Unicode-3.0"
     assert sorted(metadata.get_all("License-File", [])) == ["LICENSE", "NOTICE"]
     assert metadata["Requires-Python"] == ">=3.11"
     scripts = wheel.read(path.replace("METADATA", "entry_points.txt")).decode("utf-8")

@@ -14,9 +14,10 @@ TEXT = (
     "hitting a fallen beech on the single-track line through the Beskydy foothills. The driver, "
     "Tomas Havlicek, was taken to hospital with a broken wrist; nobody else was hurt. The railway "
     "administration expects the line to stay closed until Friday while a crane from Prerov lifts "
-    "eleven wagons back onto the track. Commuters between Ostrava and Frydlant are carried by buses, "
-    "and the operator asked travellers to allow forty minutes more. Foresters had warned in March that "
-    "beeches along the embankment were rotten, according to a letter seen by the regional paper."
+    "eleven wagons back onto the track. Commuters between Ostrava and Frydlant are carried by "
+    "buses, and the operator asked travellers to allow forty minutes more. Foresters had warned "
+    "in March that beeches along the embankment were rotten, according to a letter seen by the "
+    "regional paper."
 )
 
 
