@@ -2,14 +2,15 @@
 # PYTHON=/path/to/python3 chooses the Python; ARGS="..." is handed on to the command.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint bench lock clean set-up set-up-dev
+.PHONY: help demo serve test lint bench bench-quality lock clean set-up set-up-dev
 
 ARGS ?=
+DATA ?= ../shared/data
 
 help: ## say what there is
 	@echo "samestory: which articles are about the same event?"
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 24
 
 demo: set-up ## start a private server, import the sample articles, show their clusters, stop
 	@.venv/bin/samestory demo $(ARGS)
@@ -28,6 +29,9 @@ lint: set-up-dev ## style, format, types and import rules
 
 bench: ## reserved for the benchmarks; there are none yet
 	@echo "make bench: there are no benchmarks yet, so nothing was measured" >&2; exit 1
+
+bench-quality: set-up-dev ## clusters of labelled news (DATA=folder) beside what other methods make of it
+	@.venv/bin/python -m tests.evaluation.bench_quality --data "$(DATA)" $(ARGS)
 
 lock: set-up-dev ## resolve pyproject.toml into the locks anew; ARGS=--upgrade for the newest
 	@.ci/lock $(ARGS)

@@ -8,7 +8,7 @@ some of its members.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,7 +75,8 @@ class Neighbourhood:
         touched: Sequence[TouchedCluster],
     ) -> None:
         self._refinement = refinement
-        self._touched = [cluster for cluster in touched if cluster.members]
+        # Oldest first: nothing below may depend on the order given, or on ids, which are random.
+        self._touched = sorted(map(_in_order, filter(_has_members, touched)), key=_oldest_handle)
         # Positions: 0 is the new article, members follow cluster by cluster.
         self._members = [member for cluster in self._touched for member in cluster.members]
         self._comparison = refinement.compare([new, *(item.features for item in self._members)])
@@ -102,13 +103,15 @@ class Neighbourhood:
         fitting = [
             group_id for group_id, count in copied.items() if count and count * 2 >= known[group_id]
         ]
-        return max(fitting, key=lambda group_id: (copied[group_id], group_id), default="")
+        # Of equals the first, whose cluster is the oldest.
+        return max(fitting, key=copied.__getitem__, default="")
 
     def link(self) -> list[list[int]]:
         """Return the groups of handles that belong together; `NEW` stands for the article.
 
         Members of blocks that are not known here are in their block's group as stand-ins, the
-        handles below `NEW`: ids go by how many members each side has, and they must count.
+        handles below `NEW`: ids go by how many members each side has, and they must count. The
+        older the cluster, the lower they are.
         """
         units, sizes = self._units()
         labels = self._refinement.link(self._comparison, blocks=units, block_sizes=sizes)
@@ -147,7 +150,7 @@ class Neighbourhood:
     def _stand_ins(self) -> list[tuple[TouchedCluster, list[int]]]:
         result = []
         next_handle = NEW - 1
-        for cluster in self._touched:
+        for cluster in reversed(self._touched):
             if cluster.is_block:
                 last = next_handle - (cluster.size - len(cluster.members))
                 result.append((cluster, list(range(next_handle, last, -1))))
@@ -183,4 +186,18 @@ class Neighbourhood:
             similarity = self.similarity_to(members)
             if similarity is not None and own.isdisjoint(members):
                 ranked.append(RunnerUp(cluster.cluster_id, similarity))
-        return max(ranked, key=lambda item: (item.similarity, item.cluster_id), default=None)
+        # Of equals the first, which is the oldest.
+        return max(ranked, key=lambda item: item.similarity, default=None)
+
+
+def _has_members(cluster: TouchedCluster) -> bool:
+    return bool(cluster.members)
+
+
+def _in_order(cluster: TouchedCluster) -> TouchedCluster:
+    members = sorted(cluster.members, key=lambda member: member.handle)
+    return replace(cluster, members=tuple(members))
+
+
+def _oldest_handle(cluster: TouchedCluster) -> int:
+    return cluster.members[0].handle

@@ -37,7 +37,7 @@ class Outcome(StrEnum):
     MERGED = "merged"
     """It joined, and clusters that it bridges became one."""
     RELINKED = "relinked"
-    """The touched clusters were divided otherwise than before."""
+    """The touched clusters were divided otherwise than before, or joined without it."""
     SET_APART = "set_apart"
     """Empty, tiny or stub text: stored alone, attracts nobody."""
 
@@ -126,10 +126,15 @@ class Decider:
             comparison.similarities(first, others), comparison.near_duplicates(first, others)
         )
         best: dict[str, float] = {}
+        oldest: dict[str, int] = {}
         for candidate, similarity in zip(candidates, similarities.tolist(), strict=True):
-            if similarity >= max(self.limits.touch_similarity, best.get(candidate.cluster_id, 0)):
-                best[candidate.cluster_id] = similarity
-        ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))
+            name = candidate.cluster_id
+            oldest[name] = min(candidate.handle, oldest.get(name, candidate.handle))
+            if similarity >= max(self.limits.touch_similarity, best.get(name, 0)):
+                best[name] = similarity
+        # Similarities of 1 are common. Among equals the handle decides: ids are random, and the
+        # same stream must always end in the same clusters.
+        ranked = sorted(best.items(), key=lambda item: (-item[1], oldest[item[0]]))
         return dict(ranked[: self.limits.touched_clusters])
 
     def decide(
@@ -167,12 +172,19 @@ class Decider:
         neighbourhood = Neighbourhood(self.refinement, new, touched)
         groups = neighbourhood.link()
         old = neighbourhood.old_clusters()
-        if previous_cluster_id:
-            old[NEW] = previous_cluster_id
-        after = reconcile(old, groups, mint_cluster_id)
+        # Where as many articles speak for one cluster as for another, the oldest keeps the id. The
+        # new article is the youngest, an updated one too: it takes no id from those that stayed.
+        youngest = max(old, default=NEW) + 1
+        before = {**old, youngest: previous_cluster_id} if previous_cluster_id else old
+        after = reconcile(
+            before,
+            [[youngest if handle == NEW else handle for handle in group] for group in groups],
+            mint_cluster_id,
+        )
         together = next(group for group in groups if NEW in group)
         sources = {old[handle] for handle in together if handle != NEW}
-        if after.split_into:
+        merged_elsewhere = set(after.merged_into.values()) - {after.assignment[youngest]}
+        if after.split_into or merged_elsewhere:
             outcome = Outcome.RELINKED
         elif len(together) == 1:
             outcome = Outcome.CREATED
@@ -180,14 +192,14 @@ class Decider:
             outcome = Outcome.MERGED if len(sources) > 1 else Outcome.JOINED
         return Decision(
             outcome=outcome,
-            cluster_id=after.assignment[NEW],
+            cluster_id=after.assignment[youngest],
             duplicate_group_id=neighbourhood.copied_group_id or mint_duplicate_group_id(),
             similarity=neighbourhood.similarity_to(together),
             runner_up=neighbourhood.runner_up(together),
             moves={
                 handle: cluster_id
                 for handle, cluster_id in after.assignment.items()
-                if handle > NEW and cluster_id != old[handle]
+                if NEW < handle < youngest and cluster_id != old[handle]
             },
             merged_into=after.merged_into,
             split_into=after.split_into,

@@ -16,6 +16,7 @@ import regex
 import xxhash
 
 from clustering.articles import Article, ArticleFeatures, PreparedArticle, TextKind
+from clustering.errors import InvalidArticleError
 from clustering.prepare import (
     Analysis,
     FrequencyTable,
@@ -70,7 +71,16 @@ class Preparer:
 
         Never raises for bad text: what cannot be used comes back as ``TextKind.EMPTY``,
         ``TINY`` or ``STUB``, without signatures.
+
+        Raises
+        ------
+        InvalidArticleError
+            ``published_at`` has no time zone: what moment it means would depend on the machine.
         """
+        if article.published_at is not None and article.published_at.utcoffset() is None:
+            raise InvalidArticleError(
+                "`published_at` has no time zone: give it one, such as UTC", field="published_at"
+            )
         publisher = publisher_of(article.source, article.url)
         readable = _readable(article, publisher)
         analysis = analyse(readable.title, readable.body, readable.lang)
@@ -120,8 +130,8 @@ class Preparer:
 
 def _readable(article: Article, publisher: str) -> _Readable:
     html = article.html
-    if not html and looks_like_html(article.text):
-        html = article.text
+    if article.text.strip():
+        html = article.text if looks_like_html(article.text) else ""
     if html:
         page = extract_html(html, article.url)
         # What stands beside the article inside its own container, the extraction leaves in.

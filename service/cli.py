@@ -206,15 +206,51 @@ def recluster(
 @app.command("eval", epilog=_EXIT_CODES)
 def eval_(
     labelled: Annotated[
-        str,
+        list[str],
         typer.Argument(
             metavar="LABELLED.jsonl",
-            help="Articles with the label of their event (.jsonl or .csv, also .gz).",
+            help="Articles with the label of their event (.jsonl or .csv, also .gz). Several "
+            "files are measured one by one, and averaged.",
             show_default=False,
         ),
     ],
     online: _Online = False,
     label_field: Annotated[str, typer.Option(help="Field that holds the label.")] = "story",
+    by_lang: Annotated[
+        bool,
+        typer.Option("--by-lang", help="Measure each language by itself, and average."),
+    ] = False,
+    sweep: Annotated[
+        bool,
+        typer.Option("--sweep", help="Measure under stricter and laxer decision thresholds, too."),
+    ] = False,
+    plot: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE.html",
+            help="Write a report to look at: charts, and the worst false merges and misses with "
+            "the terms that caused them.",
+            show_default=False,
+        ),
+    ] = "",
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="OLD.jsonl",
+            help="Earlier output of cluster, or of eval --output: say what moved since.",
+            show_default=False,
+        ),
+    ] = "",
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT.jsonl",
+            help="Write the clustering, as cluster does.",
+            show_default=False,
+        ),
+    ] = "",
     json: _Json = False,
 ) -> None:
     """Cluster labelled articles and measure the outcome.
@@ -223,9 +259,18 @@ def eval_(
     """
 
     def run(console: Console) -> ExitCode:
-        from service.commands.evaluate import run_eval
+        from service.commands.evaluate import EvalOptions, run_eval
 
-        return run_eval(labelled, label_field=label_field, online=online, console=console)
+        options = EvalOptions(
+            label_field=label_field,
+            online=online,
+            by_lang=by_lang,
+            sweep=sweep,
+            plot=plot,
+            against=against,
+            output=output,
+        )
+        return run_eval(labelled, options, console=console)
 
     _finish(run, machine=json)
 

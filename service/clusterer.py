@@ -83,18 +83,23 @@ class Clusterer:
             await self.follow(store, (await store.frequencies())[0])
             if not counting_is_due(self._counted_handles, horizon):
                 return True
-            records = await store.records(range(self._counted_handles + 1, horizon + 1))
-            observed = await asyncio.to_thread(self._counted_with, records)
+            # Taken now: `follow` may put another table in their place while the store is read.
+            counted, observed = self._counted_handles, self._observed
+            records = await store.records(range(counted + 1, horizon + 1))
+            observed = await asyncio.to_thread(_counted_with, observed, records)
             epoch = await store.set_frequencies(pack_frequencies(horizon, observed))
         finally:
             await store.release_lease(_LEASE, holder)
         return await self.follow(store, epoch)
 
-    def _counted_with(self, records: Sequence[bytes | None]) -> ObservedFrequencies:
-        fresh = ObservedFrequencies.of(
-            unpack_features(record).vector for record in records if record is not None
-        )
-        return self._observed.plus(fresh)
+
+def _counted_with(
+    observed: ObservedFrequencies, records: Sequence[bytes | None]
+) -> ObservedFrequencies:
+    fresh = ObservedFrequencies.of(
+        unpack_features(record).vector for record in records if record is not None
+    )
+    return observed.plus(fresh)
 
 
 def pack_frequencies(horizon: int, observed: ObservedFrequencies) -> bytes:

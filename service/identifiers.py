@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Sequence
 
 import xxhash
 
@@ -40,9 +41,9 @@ def derive_article_id(article: Article) -> str:
     becoming a second one. Without, the text names it: the same posting twice is one article.
     """
     if article.url:
-        return "url_" + xxhash.xxh3_128_hexdigest(article.url.encode("utf-8", "replace"))
+        return "url_" + xxhash.xxh3_128_hexdigest(_told_apart([article.url]))
     parts = (article.source, article.title, article.text, article.html)
-    return "text_" + xxhash.xxh3_128_hexdigest("\0".join(parts).encode("utf-8", "replace"))
+    return "text_" + xxhash.xxh3_128_hexdigest(_told_apart(parts))
 
 
 def posting_digest(article: Article) -> bytes:
@@ -60,4 +61,14 @@ def posting_digest(article: Article) -> bytes:
         article.url,
         article.lang,
     )
-    return xxhash.xxh3_128_digest("\0".join(parts).encode("utf-8", "replace"))
+    return xxhash.xxh3_128_digest(_told_apart(parts))
+
+
+def _told_apart(parts: Sequence[str]) -> bytes:
+    """Return bytes that differ whenever the parts do.
+
+    Each part follows its length, so that nothing in a text passes for the border between two; a
+    lone surrogate is kept, not replaced.
+    """
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    return b"".join(len(part).to_bytes(8, "little") + part for part in encoded)

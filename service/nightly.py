@@ -13,10 +13,11 @@ read it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -30,7 +31,7 @@ from clustering.reconcile import Reconciliation, reconcile
 from clustering.window import cluster_window
 from service.clusterer import Clusterer, pack_frequencies
 from service.identifiers import mint_cluster_id, mint_duplicate_group_id, mint_reclustering_id
-from service.store import ClusterStore, Reassignment
+from service.store import ClusterStore, Reassignment, StoreError
 from service.views import Reclustering, ReclusteringInProgressError
 
 _LEASE = "recluster"
@@ -104,16 +105,20 @@ class Nightly:
         arguments = ["recluster", "--json", "--reclustering-id", job.reclustering_id]
         if not apply:
             arguments.append("--dry-run")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "service.cli",
-            *arguments,
-            env={**os.environ, **self._child_environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "service.cli",
+                *arguments,
+                env={**os.environ, **self._child_environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            await self._fail(job, f"the job's process could not be started: {error}")
+            raise
         watcher = asyncio.create_task(self._watch(process, job.reclustering_id))
         self._children.add(watcher)
         watcher.add_done_callback(self._children.discard)
@@ -164,14 +169,14 @@ class Nightly:
         """
         job = await self._claim(reclustering_id or mint_reclustering_id())
         progress = _Progress(on_progress)
-        heartbeat = asyncio.create_task(self._beat(job, progress))
         try:
-            finished = await self._recluster(job, progress, apply=apply)
+            async with self._beating(job, progress):
+                finished = await self._recluster(job, progress, apply=apply)
         except BaseException as error:
-            heartbeat.cancel()
-            await self._fail(job, f"{type(error).__name__}: {error}")
+            # Whatever ended it; and a store that is away must not hide why.
+            with contextlib.suppress(StoreError):
+                await self._fail(job, f"{type(error).__name__}: {error}")
             raise
-        heartbeat.cancel()
         await self._save(finished)
         await self._store.release_lease(_LEASE, job.reclustering_id)
         return finished
@@ -195,6 +200,9 @@ class Nightly:
         }
         moved = len(moves)
         if apply:
+            # A process that was halted for longer than the lease may have been overtaken.
+            if not await self._hold_lease(job.reclustering_id):
+                raise ReclusteringInProgressError(await self._running_id(job.reclustering_id))
             result = await self._store.reassign(
                 Reassignment(
                     moves=moves,
@@ -234,6 +242,9 @@ class Nightly:
             snapshot.cluster_of[article.handle] = article.cluster_id
             snapshot.group_of[article.handle] = article.duplicate_group_id
             progress.report("reading", 0.2 * min(1.0, len(snapshot.handles) / total))
+        if snapshot.handles:
+            # Articles that arrived between the count and the first page are in it as well.
+            snapshot.horizon = max(snapshot.horizon, snapshot.handles[-1])
         return snapshot
 
     def _plan(self, snapshot: _Snapshot, progress: _Progress) -> _Plan:
@@ -264,28 +275,51 @@ class Nightly:
 
     async def _claim(self, reclustering_id: str) -> Reclustering:
         """Take the lease and register the job, or tell who holds it."""
-        if not await self._store.acquire_lease(_LEASE, reclustering_id, ttl_seconds=_LEASE_SECONDS):
-            running = [job for job in await self.list(10) if job.finished_at is None]
-            raise ReclusteringInProgressError(running[0].reclustering_id if running else "")
+        if not await self._hold_lease(reclustering_id):
+            raise ReclusteringInProgressError(await self._running_id(reclustering_id))
         known = await self._load(reclustering_id)
-        job = known or Reclustering(
+        # Of a job registered before only the beginning counts: it may have been given up meanwhile.
+        job = Reclustering(
             reclustering_id=reclustering_id,
             state="queued",
             stage="waiting",
             progress=0.0,
-            created_at=self._clock(),
+            created_at=self._clock() if known is None else known.created_at,
         )
         await self._save(job)
         return job
 
-    async def _beat(self, job: Reclustering, progress: _Progress) -> None:
-        """Renew the lease and publish the progress until cancelled."""
-        while True:
-            await self._store.acquire_lease(_LEASE, job.reclustering_id, ttl_seconds=_LEASE_SECONDS)
-            await self._save(
-                replace(job, state="running", stage=progress.stage, progress=progress.share)
-            )
-            await asyncio.sleep(_PROGRESS_SECONDS)
+    async def _hold_lease(self, reclustering_id: str) -> bool:
+        """Take or renew the lease; ``False`` while another run has it."""
+        return await self._store.acquire_lease(_LEASE, reclustering_id, ttl_seconds=_LEASE_SECONDS)
+
+    async def _running_id(self, asking: str) -> str:
+        """Return the id of the newest other run that has not finished; empty without one."""
+        ids = [job.reclustering_id for job in await self.list(10) if job.finished_at is None]
+        return next((name for name in ids if name != asking), "")
+
+    @contextlib.asynccontextmanager
+    async def _beating(self, job: Reclustering, progress: _Progress) -> AsyncIterator[None]:
+        """Beat meanwhile. Afterwards no beat is under way that could overwrite the outcome."""
+        over = asyncio.Event()
+        heartbeat = asyncio.create_task(self._beat(job, progress, over))
+        try:
+            yield
+        finally:
+            over.set()
+            await heartbeat
+
+    async def _beat(self, job: Reclustering, progress: _Progress, over: asyncio.Event) -> None:
+        """Renew the lease and publish the progress until it is over."""
+        while not over.is_set():
+            # A beat that is missed comes again; the lease is looked at before anything is applied.
+            with contextlib.suppress(StoreError):
+                if await self._hold_lease(job.reclustering_id):
+                    await self._save(
+                        replace(job, state="running", stage=progress.stage, progress=progress.share)
+                    )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), _PROGRESS_SECONDS)
 
     async def _fail(self, job: Reclustering, message: str) -> None:
         await self._save(

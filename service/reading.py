@@ -108,11 +108,13 @@ class Reading:
             return None
         if cluster.state == "merged":
             return MergedView(cluster_id, cluster.merged_into)
-        articles = await self._members(cluster_id, after=after, limit=limit + 1)
-        page = articles[:limit]
+        # Whether there is more follows from the handles: an article may go before it is read.
+        handles = await self._store.cluster_handles(cluster_id, after=after, limit=limit + 1)
+        page = handles[:limit]
+        articles = await self._store.articles(page)
         return ArticlePage(
-            articles=tuple(_article_view(item) for item in page),
-            next_cursor=_encode_cursor(page[-1].handle) if len(articles) > limit else None,
+            articles=tuple(_article_view(item) for item in articles),
+            next_cursor=_encode_cursor(page[-1]) if len(handles) > limit else None,
         )
 
     async def _members(self, cluster_id: str, *, after: int, limit: int) -> list[StoredArticle]:

@@ -23,8 +23,8 @@ from clustering.errors import ConfigurationError
 ENV_PREFIX = "SAMESTORY_"
 MEBIBYTE = 1 << 20
 
-# Read by others than the service: the tests' labelled news.
-_FOREIGN_NAMES = frozenset({"SAMESTORY_DATA"})
+# Read by others than the service: the tests' labelled news and second server.
+_FOREIGN_NAMES = frozenset({"SAMESTORY_DATA", "SAMESTORY_TEST_REDIS7"})
 # Kubernetes announces a Service called "samestory" to every pod of its namespace under these.
 _KUBERNETES_LINK = re.compile(r"SAMESTORY_(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)")
 _REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})

@@ -35,7 +35,8 @@ BULLET = regex.compile(r"^(?:[-–—*•·▪‣◦►▶→>+]|\d{1,2}[.)]|#)\
 _INVISIBLE = regex.compile(r"[\p{Cf}--[\u200c\u200d]]|[\p{Cc}--[\n\t]]|[\p{Cs}\p{Co}]", regex.V1)
 _BLANKS = regex.compile(r"[\p{Zs}\t]+")
 _DEVANAGARI_BAR = regex.compile(r"(?<=[\p{Devanagari}\d])\s*\|")
-_EDGE_MARKS = regex.compile(r"^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$")
+# The look-behind lets a run of marks be tried from its beginning only, not from each of its marks.
+_EDGE_MARKS = regex.compile(r"^[^\p{L}\p{N}]+|(?<![^\p{L}\p{N}])[^\p{L}\p{N}]++$")
 
 # A line has to be this long before it can have been broken at a margin.
 _MIN_WRAP_WIDTH = 36

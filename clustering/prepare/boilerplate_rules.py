@@ -18,11 +18,11 @@ _URL_LINE = regex.compile(
     regex.IGNORECASE,
 )
 _CODE_LINE = regex.compile(
-    r"^@media\b|^(?:function|var|window\.|document\.|\$\(|//<!|<!--|<!\[CDATA)|[{};]\s*$.*[{}]|\{[^}]*:[^}]*;[^}]*\}"
+    r"^@media\b|^(?:function|var|window\.|document\.|\$\(|//<!|<!--|<!\[CDATA)|[{};]\s*$.*[{}]|\{[^{}:]*+:[^{};]*+;[^{}]*+\}"
 )
 _BREADCRUMB = regex.compile(r"(?:^|\s)\S[^>»›.!?]{0,40}\s*(?:>|»|›|::)\s*\S")
 _COUNTER = regex.compile(
-    r"^(?:[\p{L}!'’]+\s*){1,3}\(\d[\d,.kKmM]*\)$|^\(?\d[\d,.]*[kKmM]?\)?\s*"
+    r"^(?:[\p{L}!'’]++\s*+){1,3}\(\d[\d,.kKmM]*\)$|^\(?\d[\d,.]*[kKmM]?\)?\s*"
     r"(?:comments?|shares?|views?|likes?|replies|votes?|kommentare?|commentaires?|comentarios?|"
     r"comentários?|commenti|комментари\p{L}+|просмотр\p{L}+|yorum|评论|コメント|댓글)$|"
     r"^(?:comments?|shares?|views?|likes?)\s*[:：]?\s*\d[\d,.kKmM]*$",
@@ -33,7 +33,7 @@ _PAGE_NUMBER = regex.compile(
 )
 _BYLINE = regex.compile(
     r"^(?:by|von|par|por|di|door|av|af|przez|autor|автор|текст|written by|reported by|story by|"
-    r"reporting by)\s*[:：]?\s+(?:\p{Lu}[\p{L}.'’-]*[\s,]*(?:and|und|et|y|e|in|for|und)?\s*){1,8}$",
+    r"reporting by)\s*[:：]?\s+(?:\p{Lu}[\p{L}.'’-]*+[\s,]*+(?:and|und|et|y|e|in|for|und)?\s*+){1,8}$",
 )
 _INITIALS = regex.compile(
     r"^\p{Ll}{2,4}(?:\s?[/,]\s?\p{Ll}{2,4}){0,4}\s*\((?P<agencies>[^)]{2,60})\)\.?$"
@@ -62,6 +62,10 @@ _AGE_LABEL = regex.compile(
     r"^\p{Lu}[\p{L} &]{1,30}?\p{Ll}(?P<age>\d{1,2}\s+\p{L}+(?:\s+\p{L}+){1,2})$"
 )
 
+# Nothing that these patterns are after is longer than this. Text is hostile now and then, and a
+# pattern that looks at one line again and again must not be given a megabyte of it.
+_LONGEST_LOOK_CHARACTERS = 1000
+
 _SHORT_FURNITURE_WORDS = 16.0
 _PHRASE_FURNITURE_WORDS = 30.0
 _RAIL_HEADER_WORDS = 6.0
@@ -81,7 +85,7 @@ def is_rail_header(line: Line) -> bool:
 
 def is_end_mark(line: Line) -> bool:
     """Whether an article ends here: "tg/ar (AFP, Reuters)", "(Reporting by …)", "REUTER"."""
-    if line.word_count > 45:
+    if line.word_count > 45 or len(line.text) > _LONGEST_LOOK_CHARACTERS:
         return False
     match = _INITIALS.match(line.text)
     if match and _names_agency(match["agencies"]):
@@ -91,7 +95,7 @@ def is_end_mark(line: Line) -> bool:
 
 def is_caption(line: Line) -> bool:
     """Whether a line is the caption of a picture, by the credit it carries."""
-    if line.word_count > _CAPTION_WORDS:
+    if line.word_count > _CAPTION_WORDS or len(line.text) > _LONGEST_LOOK_CHARACTERS:
         return False
     if _FILE_PICTURE.match(line.text):
         return True
@@ -112,7 +116,7 @@ def is_caption(line: Line) -> bool:
 
 def is_furniture(line: Line) -> bool:
     """Whether a line is page furniture beyond doubt: no sentence of an article looks like it."""
-    text = line.text
+    text = line.text[:_LONGEST_LOOK_CHARACTERS]
     if not line.key:
         return True
     if line.is_solid and line.word_count > _PHRASE_FURNITURE_WORDS:

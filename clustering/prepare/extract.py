@@ -23,7 +23,7 @@ MAX_HTML_CHARACTERS = 2_000_000
 
 _HEAD = 2000
 _PAGE_START = regex.compile(
-    r"^\s*(?:\ufeff)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+    r"^\s*(?:\ufeff)?\s*(?:<\?xml[^>]*>\s*)?(?:(?><!--.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body)\b",
     regex.IGNORECASE | regex.DOTALL,
 )
 _BLOCK_TAG = regex.compile(
@@ -39,7 +39,7 @@ _BREAKING = regex.compile(
     regex.IGNORECASE,
 )
 _TAG = regex.compile(r"<[/!?]?[a-zA-Z][^<>]*>")
-_TITLE = regex.compile(r"<title\b[^>]*>(.*?)</title", regex.IGNORECASE | regex.DOTALL)
+_TITLE = regex.compile(r"<title\b[^<>]{0,200}>(.{0,2000}?)</title", regex.IGNORECASE | regex.DOTALL)
 _META = regex.compile(r"<meta\b[^<>]{0,2000}>", regex.IGNORECASE)
 _ATTRIBUTE = regex.compile(r"([\w:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))")
 _TIME_TAG = regex.compile(

@@ -4,7 +4,8 @@ A verifier trained on one corpus as it is learns that corpus's density: how alik
 are. Trained on the same articles under several conditions it learns what stays. The conditions are:
 as they are; cut to two to four articles a cluster beside the document frequencies of unrelated
 ones; the same with the shipped frequencies alone; among unrelated articles; the first sixty words
-only; without titles.
+only; without titles; and, for English, split into inflected forms
+(``clustering.training.inflected``).
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.articles import Article, ArticleFeatures, TextKind
-from clustering.prepare import FrequencyTable, ObservedFrequencies
+from clustering.prepare import ObservedFrequencies
 from clustering.preparer import Preparer
+from clustering.refine.tfidf import DocumentFrequencies
+from clustering.training.inflected import InflectedFrequencies, inflected
 
 LABELLED_SETS: Final = (
     "giveme5w_news_cluster",
@@ -59,7 +62,7 @@ class Condition:
     name: str
     features: list[ArticleFeatures]
     labels: NDArray[np.int64]
-    frequencies: FrequencyTable
+    frequencies: DocumentFrequencies
 
 
 def read_articles(path: Path) -> tuple[list[Article], list[str]]:
@@ -135,10 +138,20 @@ def conditions(
         return sorted(kept)
 
     whole = [prepared.features for prepared in preparer.prepare_all(articles)]
-    yield made("raw", whole, numbers, whole)
+    raw = made("raw", whole, numbers, whole)
+    yield raw
     few = cut()
     few_features = [whole[k] for k in few]
-    yield made("cut", few_features, numbers[few], [*few_features, *distractors])
+    few_cut = made("cut", few_features, numbers[few], [*few_features, *distractors])
+    yield few_cut
+    if all(article.lang == "en" for article in articles):
+        for condition in (raw, few_cut):
+            yield Condition(
+                f"{condition.name} inflected",
+                inflected(condition.features, np.random.default_rng(seed)),
+                condition.labels,
+                InflectedFrequencies.of(condition.features, condition.frequencies),
+            )
     few = cut()
     yield made("cold", [whole[k] for k in few], numbers[few], None)
     mixed = [*whole, *distractors[:: max(1, len(distractors) // _AMONG)]]

@@ -30,7 +30,7 @@ def run_cluster(names: Sequence[str], output: str, *, online: bool, console: Con
             "--json writes the summary to standard output, where `--output -` puts the "
             "clusters: give --output a file"
         )
-    _check_writable(output)
+    check_writable(output)
     inputs = Inputs(names, console)
     with console.progress("reading") as progress:
         clustering = cluster_articles(
@@ -49,7 +49,7 @@ def run_cluster(names: Sequence[str], output: str, *, online: bool, console: Con
             f"{counted(clustering.repeated_count, 'article repeats', 'articles repeat')} an id; "
             "of each id the last one counts"
         )
-    _write(clustering, output)
+    write_clusters(clustering, output)
     console.result(*_summary(clustering, output, refused_count=inputs.refused_count))
     return ExitCode.PARTLY if inputs.refused_count else ExitCode.DONE
 
@@ -77,8 +77,9 @@ def _summary(
     return value, prose
 
 
-def _write(clustering: OfflineClustering, output: str) -> None:
-    with _opened(output) as stream:
+def write_clusters(clustering: OfflineClustering, output: str) -> None:
+    """Write one line an article, in the order of the input."""
+    with opened(output) as stream:
         for result in clustering.results:
             stream.write(
                 orjson.dumps(
@@ -92,22 +93,22 @@ def _write(clustering: OfflineClustering, output: str) -> None:
             )
 
 
-def _check_writable(output: str) -> None:
+def check_writable(output: str, flag: str = "--output") -> None:
     """Refuse an output that could not be written, before hours of work rather than after."""
     if output == STANDARD_OUTPUT:
         return
     path = Path(output)
     if path.is_dir():
-        raise CommandError(f"--output {output} is a folder: name a file")
+        raise CommandError(f"{flag} {output} is a folder: name a file")
     folder = path.parent
     if not folder.is_dir():
-        raise CommandError(f"--output: there is no folder {folder}; create it first")
+        raise CommandError(f"{flag}: there is no folder {folder}; create it first")
     if not os.access(folder, os.W_OK):
-        raise CommandError(f"--output: this user may not write to {folder}")
+        raise CommandError(f"{flag}: this user may not write to {folder}")
 
 
 @contextmanager
-def _opened(output: str) -> Iterator[IO[bytes]]:
+def opened(output: str) -> Iterator[IO[bytes]]:
     """Open standard output, or a file that takes its name only when it is complete."""
     if output == STANDARD_OUTPUT:
         yield sys.stdout.buffer

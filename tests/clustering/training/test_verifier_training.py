@@ -10,13 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clustering.prepare import FrequencyTable
 from clustering.preparer import Preparer
-from clustering.refine import Comparison, Verifier
+from clustering.refine import Comparison, MergeRule, Verifier
+from clustering.refine.parts import PART_NAMES
 from clustering.training.conditions import Condition, conditions, read_articles
 from clustering.training.verifier import (
+    FITTED_PAIRS,
+    Examples,
     Material,
+    _thinned,
     body_cosines,
     examples,
+    halfway,
     report,
     rounded,
     train,
@@ -53,11 +59,25 @@ def made_conditions(tmp_path_factory: pytest.TempPathFactory) -> list[Condition]
 
 def test_the_conditions_are_what_they_say(made_conditions: list[Condition]) -> None:
     named = {condition.name: condition for condition in made_conditions}
-    assert list(named) == ["raw", "cut", "cold", "among strangers", "short", "untitled"]
+    assert list(named) == [
+        "raw",
+        "cut",
+        "raw inflected",
+        "cut inflected",
+        "cold",
+        "among strangers",
+        "short",
+        "untitled",
+    ]
     assert all(2 <= size <= 4 for size in np.bincount(named["cut"].labels) if size)
-    assert named["raw"].frequencies.article_count == named["raw"].labels.size
-    assert named["cut"].frequencies.article_count > named["cut"].labels.size
-    assert named["cold"].frequencies.article_count == 0
+    counted = {
+        name: condition.frequencies.article_count
+        for name, condition in named.items()
+        if isinstance(condition.frequencies, FrequencyTable)
+    }
+    assert counted["raw"] == named["raw"].labels.size
+    assert counted["cut"] > named["cut"].labels.size
+    assert counted["cold"] == 0
     assert (named["among strangers"].labels < 0).any()
     assert all(not item.vector.title_counts.any() for item in named["untitled"].features)
     longest = max(item.vector.token_count for item in named["short"].features)
@@ -74,11 +94,10 @@ def test_examples_are_all_positives_and_the_most_alike_negatives(
     i, j = np.triu_indices(labels.size, k=1)
     assert chosen.targets.sum() == np.count_nonzero((labels[i] == labels[j]) & (labels[i] >= 0))
     assert chosen.weights[chosen.targets == 1].sum() == pytest.approx(1.0)
-    assert chosen.weights[chosen.targets == 0].sum() == pytest.approx(3.0)
-    asked = (labels[i] >= 0) | (labels[j] >= 0)
+    assert chosen.weights[chosen.targets == 0].sum() == pytest.approx(4.0)
     cosines = comparison.parts(i, j)[:, 0]
     np.testing.assert_allclose(body_cosines(comparison)[i, j], cosines, atol=1e-5)
-    hardest = cosines[asked & (labels[i] != labels[j])].max()
+    hardest = cosines[labels[i] != labels[j]].max()
     assert chosen.parts[chosen.targets == 0, 0].max() == pytest.approx(hardest, abs=1e-6)
 
 
@@ -119,3 +138,30 @@ def test_labels_of_two_languages_are_two_events(tmp_path: Path) -> None:
     date = articles[0].published_at
     assert date is not None
     assert date.tzinfo is not None
+
+
+def test_halfway_is_between_the_cuts_of_both_rules() -> None:
+    learned, other = MergeRule(-3.0, 10.0, -1.0, 0.2), MergeRule(-1.0, 5.0, -2.0, 0.6)
+
+    def cut_at(rule: MergeRule, smaller: int, larger: int) -> float:
+        sizes = rule.log_smaller * np.log(smaller) + rule.log_larger * np.log(larger)
+        return float(-(rule.intercept + sizes) / rule.similarity)
+
+    between = halfway(learned, other)
+    for smaller, larger in ((1, 1), (1, 9), (7, 9)):
+        expected = (cut_at(learned, smaller, larger) + cut_at(other, smaller, larger)) / 2
+        assert cut_at(between, smaller, larger) == pytest.approx(expected)
+
+
+def test_thinning_keeps_the_weight_of_each_kind() -> None:
+    generator = np.random.default_rng(2)
+    targets = (np.arange(20_000) % 4 == 0).astype(np.float64)
+    weights = generator.random(20_000)
+    parts = generator.random((20_000, len(PART_NAMES))).astype(np.float32)
+    thinned = _thinned(Examples(parts, targets, weights))
+    for target, limit in FITTED_PAIRS.items():
+        assert np.count_nonzero(thinned.targets == target) == min(
+            limit, np.count_nonzero(targets == target)
+        )
+        kept, all_of_it = thinned.weights[thinned.targets == target], weights[targets == target]
+        assert kept.sum() == pytest.approx(all_of_it.sum())

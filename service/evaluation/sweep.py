@@ -1,0 +1,132 @@
+"""The same articles clustered under stricter and laxer merge rules.
+
+What is swept is the decision threshold: the mean similarity that two groups need to be joined.
+It depends on their sizes (`clustering.refine.MergeRule`); a shift of +0.1 asks 0.1 more of every
+merge, whatever the sizes.
+
+The sweep clusters all articles at once, as the nightly job does, whether or not the evaluation
+beside it was made online.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from clustering.articles import ArticleFeatures
+from clustering.batch import recluster
+from clustering.metrics import bcubed
+from clustering.prepare import FrequencyTable, ObservedFrequencies
+from clustering.propose import SignatureScheme
+from clustering.refine import MergeRule, Refinement
+from service.evaluation.outcome import Outcome
+
+SHIFTS: tuple[float, ...] = tuple(round(0.025 * step, 3) for step in range(-8, 9))
+"""What is added to the similarity every merge needs; 0 is the default."""
+
+STEADY_RANGE = 0.1
+"""Within this of the default F1 should hardly move."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPoint:
+    """BCubed at one decision threshold.
+
+    Attributes
+    ----------
+    similarity_threshold_shift
+        Added to the mean similarity that every merge needs.
+    pair_similarity_threshold
+        What two single articles need at this shift, in [0, 1] where it can be met.
+    precision, recall, f1
+        In [0, 1].
+    """
+
+    similarity_threshold_shift: float
+    pair_similarity_threshold: float
+    precision: float
+    recall: float
+    f1: float
+    clusters: int
+
+    def as_json(self) -> dict[str, float]:
+        """Return the fields, cut to four digits behind the point."""
+        return {name: round(value, 4) for name, value in asdict(self).items()}
+
+
+def refinement_of(features: Sequence[ArticleFeatures]) -> Refinement:
+    """Return the refinement that clusters these articles at once: their own frequencies count."""
+    observed = ObservedFrequencies.of(item.vector for item in features)
+    return Refinement.shipped(FrequencyTable.shipped().with_observed(observed))
+
+
+def shifted(rule: MergeRule, shift: float) -> MergeRule:
+    """Return the rule that asks ``shift`` more mean similarity of every merge.
+
+    The rule joins when intercept + similarity · s̄ + … > 0. Asking it of s̄ - shift instead takes
+    similarity · shift off the intercept. The least similarity moves along, but not below 0.
+    """
+    return replace(
+        rule,
+        intercept=rule.intercept - rule.similarity * shift,
+        least_similarity=max(0.0, rule.least_similarity + shift),
+    )
+
+
+def sweep(
+    outcome: Outcome,
+    *,
+    by_lang: bool = False,
+    shifts: Sequence[float] = SHIFTS,
+    on_progress: Callable[[str, float | None], None] | None = None,
+) -> list[SweepPoint]:
+    """Cluster the articles once for each shift of the decision threshold.
+
+    Parameters
+    ----------
+    outcome
+        Whose articles and labels to use.
+    by_lang
+        Average over languages instead of measuring all articles together.
+    shifts
+        See `SweepPoint`.
+    on_progress
+        Told how far the work is.
+    """
+    base = refinement_of(outcome.features)
+    groups = list(outcome.languages().values()) if by_lang else [list(range(len(outcome.labels)))]
+    scheme = SignatureScheme()
+    points = []
+    for number, shift in enumerate(shifts):
+        if on_progress is not None:
+            on_progress("sweeping", number / len(shifts))
+        rule = shifted(base.rule, shift)
+        refinement = Refinement(base.frequencies, replace(base.verifier, rule=rule))
+        labels = recluster(outcome.features, refinement, scheme).labels.tolist()
+        figures = [
+            bcubed([outcome.labels[k] for k in group], [labels[k] for k in group])
+            for group in groups
+        ]
+        points.append(
+            SweepPoint(
+                similarity_threshold_shift=shift,
+                pair_similarity_threshold=rule.required_similarity(1, 1),
+                precision=float(np.mean([figure.precision for figure in figures])),
+                recall=float(np.mean([figure.recall for figure in figures])),
+                f1=float(np.mean([figure.f1 for figure in figures])),
+                clusters=len(set(labels)),
+            )
+        )
+    return points
+
+
+def largest_move(points: Sequence[SweepPoint]) -> float:
+    """Return by how much F1 departs most from the default's within ``STEADY_RANGE`` of it."""
+    default = next(point.f1 for point in points if point.similarity_threshold_shift == 0)
+    return max(
+        abs(point.f1 - default)
+        for point in points
+        if abs(point.similarity_threshold_shift) <= STEADY_RANGE + 1e-9
+    )

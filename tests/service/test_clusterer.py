@@ -1,0 +1,114 @@
+"""What the stream has shown: learned once, followed by all, and never counted twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from clustering.errors import CorruptRecordError
+from clustering.prepare import ObservedFrequencies
+from service.clusterer import Clusterer, pack_frequencies, unpack_frequencies
+from tests.service.wiring import Core, HookedStore, make_core, samples
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def core(redis_url: str) -> AsyncIterator[Core]:
+    core = make_core(redis_url)
+    await core.store.open(core.clusterer.fingerprint())
+    yield core
+    await core.store.close()
+
+
+async def table(core: Core) -> tuple[int, int]:
+    """Newest handle counted and articles counted, as stored."""
+    _, packed = await core.store.frequencies()
+    counted, observed = unpack_frequencies(packed)
+    return counted, observed.article_count
+
+
+def test_packed_frequencies() -> None:
+    observed = ObservedFrequencies.of(
+        Clusterer().preparer.prepare(article).features.vector for article in samples()[:3]
+    )
+    horizon, unpacked = unpack_frequencies(pack_frequencies(2**40, observed))
+    assert (horizon, unpacked.to_bytes()) == (2**40, observed.to_bytes())
+    assert unpack_frequencies(b"")[0] == unpack_frequencies(b"")[1].article_count == 0
+    for broken in (b"\1", pack_frequencies(1, observed)[:-1], b"\0" * 8):
+        with pytest.raises(CorruptRecordError):
+            unpack_frequencies(broken)
+
+
+def test_the_fingerprint_is_the_same_everywhere() -> None:
+    first, second = Clusterer().fingerprint(), Clusterer().fingerprint()
+    assert first == second
+    assert len(first) == 16
+
+
+async def test_nothing_to_learn_at_first(core: Core) -> None:
+    assert not await core.clusterer.learn(core.store, 19)
+    assert not await core.clusterer.follow(core.store, 0)
+    assert core.clusterer.frequency_epoch == 0
+
+
+async def test_one_learns_and_the_others_follow(core: Core) -> None:
+    for article in samples()[:21]:
+        await core.ingest.post(article)
+    assert core.clusterer.frequency_epoch == 1
+    assert await table(core) == (20, 20)
+    other = Clusterer()
+    decider = other.decider
+    assert await other.follow(core.store, 1)
+    assert other.frequency_epoch == 1
+    assert other.decider is not decider
+    assert not await other.follow(core.store, 1)
+    assert await core.store.acquire_lease("frequencies", "free", ttl_seconds=5)
+
+
+async def test_two_that_learn_at_once_count_once(core: Core) -> None:
+    for article in samples()[:19]:
+        await core.ingest.post(article)
+    others = [Clusterer() for _ in range(4)]
+    await core.ingest.post(samples()[19])
+    await asyncio.gather(*(other.learn(core.store, 20) for other in others))
+    assert await table(core) == (20, 20)
+    assert (await core.store.frequencies())[0] == 1
+
+
+async def test_who_holds_the_lease_learns(core: Core) -> None:
+    for article in samples()[:20]:
+        await core.ingest.post(article)
+    assert await core.store.acquire_lease("frequencies", "another", ttl_seconds=60)
+    assert not await core.clusterer.learn(core.store, 20)
+    assert core.clusterer.frequency_epoch == 0
+
+
+async def test_a_table_that_comes_meanwhile_is_not_counted_into(core: Core) -> None:
+    """The nightly table arrives while the records of the day are read; nothing counts twice."""
+    for article in samples()[:20]:
+        await core.ingest.post(article)
+
+    async def nightly_table() -> None:
+        vectors = [
+            core.clusterer.preparer.prepare(article).features.vector for article in samples()[:20]
+        ]
+        epoch = await core.store.set_frequencies(
+            pack_frequencies(20, ObservedFrequencies.of(vectors))
+        )
+        await core.clusterer.follow(core.store, epoch)
+
+    assert isinstance(core.store, HookedStore)
+    core.store.before["records"] = nightly_table
+    assert await core.clusterer.learn(core.store, 20)
+    assert await table(core) == (20, 20)
+
+
+async def test_deleted_articles_are_not_counted(core: Core) -> None:
+    for article in samples()[:20]:
+        await core.ingest.post(article)
+    await core.ingest.delete(samples()[3].article_id)
+    assert await core.clusterer.learn(core.store, 20)
+    assert await table(core) == (20, 19)
