@@ -33,7 +33,8 @@ _PAGE_NUMBER = regex.compile(
 )
 _BYLINE = regex.compile(
     r"^(?:by|von|par|por|di|door|av|af|przez|autor|автор|текст|written by|reported by|story by|"
-    r"reporting by)\s*[:：]?\s+(?:\p{Lu}[\p{L}.'’-]*+[\s,]*+(?:and|und|et|y|e|in|for|und)?\s*+){1,8}$",
+    r"reporting by)\s*[:：]?\s+"
+    r"(?:\p{Lu}[\p{L}.'’-]*+[\s,]*+(?:and|und|et|y|e|in|for|und)?\s*+){1,8}$",
 )
 _INITIALS = regex.compile(
     r"^\p{Ll}{2,4}(?:\s?[/,]\s?\p{Ll}{2,4}){0,4}\s*\((?P<agencies>[^)]{2,60})\)\.?$"
