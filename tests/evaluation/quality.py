@@ -15,19 +15,15 @@ import gzip
 import hashlib
 import json
 import sys
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clustering.articles import Article, ArticleFeatures
+from clustering.articles import Article
 from clustering.metrics import bcubed
-from clustering.online import OnlineClusterer
-from clustering.prepare import FrequencyTable
-from clustering.preparer import Preparer
-from clustering.window import cluster_window
-from service.offline import publication_order
+from service.offline import cluster_articles
 
 FLOORS_FILE = Path(__file__).with_name("quality_floors.json")
 FLOOR_MARGIN = 0.004
@@ -80,35 +76,19 @@ def article_of(row: dict[str, Any]) -> Article:
     )
 
 
-def clustered_labels(
-    features: Sequence[ArticleFeatures], preparer: Preparer, mode: str
-) -> list[Hashable]:
-    """Cluster as the nightly job does (``"batch"``), or as the service does (``"online"``)."""
-    if mode == "batch":
-        outcome = cluster_window(features, preparer.frequencies, preparer.scheme)
-        labels: list[Hashable] = outcome.clustering.labels.tolist()
-        return labels
-    online = OnlineClusterer(preparer.frequencies, preparer.scheme)
-    order = publication_order(list(features))
-    for position in order:
-        online.add(features[position])
-    label_of = dict(zip(order, online.cluster_ids(), strict=True))
-    return [label_of[position] for position in range(len(features))]
-
-
 def measure(data_dir: Path, name: str, mode: str) -> Quality:
-    """Cluster one set and compare with its labels; a set in several languages, each for itself."""
+    """Cluster one set and compare with its labels; a set in several languages, each for itself.
+
+    ``"batch"`` clusters as the nightly job does, ``"online"`` as the service does.
+    """
     rows = read_set(data_dir, name)
-    preparer = Preparer.shipped()
-    features = [
-        prepared.features for prepared in preparer.prepare_all([article_of(r) for r in rows])
-    ]
     by_language: dict[str, list[int]] = {}
     for position, row in enumerate(rows):
         language = row["lang"] if name.startswith("multiling") else ""
         by_language.setdefault(language, []).append(position)
     # All languages go in together, as they would reach the service.
-    labels = clustered_labels(features, preparer, mode)
+    outcome = cluster_articles(map(article_of, rows), online=mode == "online")
+    labels = [result.cluster_id for result in outcome.results]
     scores = [
         bcubed([rows[k]["story"] for k in positions], [labels[k] for k in positions])
         for positions in by_language.values()
@@ -185,7 +165,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--update", action="store_true", help="write the floors anew")
     parser.add_argument("--lower-floors", action="store_true", help="let floors go down")
     options = parser.parse_args(arguments)
-    FrequencyTable.shipped()
     measured: dict[str, tuple[str, float]] = {}
     for mode in MODES:
         for name in SETS:
