@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from clustering.articles import Article, UInt64Array
 from clustering.errors import ConfigurationError
-from clustering.packing import unpack_features
+from clustering.online import OnlineClusterer
+from clustering.packing import pack_features, unpack_features
 from clustering.propose import bucket_ids
 from service.clusterer import Clusterer
 from service.examples import ARTICLE_EXAMPLE
@@ -73,14 +74,16 @@ class RedisBackend:
         )
 
     def warm_up(self) -> None:
-        """Prepare two articles and forget them.
+        """Cluster a few articles in memory and forget them.
 
-        Loading language models and compiled code takes seconds, which the first article would
-        otherwise wait for, and with it everything else on the event loop.
+        Loading language models and compiled code takes seconds, which the first articles would
+        otherwise wait for, and with them everything else on the event loop.
         """
-        for article in _WARM_UP_ARTICLES:
+        online = OnlineClusterer(self.clusterer.shipped, self.clusterer.scheme)
+        # The first comes twice: only an article that meets another is compared and linked.
+        for article in (*_WARM_UP_ARTICLES, _WARM_UP_ARTICLES[0]):
             features = self.clusterer.preparer.prepare(article).features
-            bucket_ids(features, self.clusterer.scheme)
+            online.add(unpack_features(pack_features(features)))
 
     async def open(self) -> None:
         """Connect and check that the stored data was written under this configuration."""
