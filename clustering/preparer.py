@@ -15,11 +15,12 @@ import numpy as np
 import regex
 import xxhash
 
-from clustering.articles import Article, ArticleFeatures, PreparedArticle, TextKind
+from clustering.articles import Article, ArticleFeatures, PreparedArticle, TextKind, UInt32Array
 from clustering.errors import InvalidArticleError
 from clustering.prepare import (
     Analysis,
     FrequencyTable,
+    RepeatedLines,
     analyse,
     clean_dump,
     clean_title,
@@ -28,6 +29,7 @@ from clustering.prepare import (
     publisher_of,
     salient_terms,
     text_kind,
+    text_line_hashes,
 )
 from clustering.propose import SignatureScheme, event_tokens, text_signature
 
@@ -35,19 +37,54 @@ _WHITE_SPACE = regex.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Readable:
-    """What is left of an article once markup and navigation are gone."""
+class ExtractedArticle:
+    """An article as plain text, with the page's furniture still in it.
+
+    What lines a publisher repeats is learned from these, and what is learned is applied to them:
+    so an article that is prepared again needs no look at its markup.
+
+    Attributes
+    ----------
+    title, lang, published_at
+        What the client gave, else what the page says; empty or ``None`` when neither does.
+    text
+        Plain text, or what the extraction took out of the page's markup.
+    publisher
+        As `publisher_of` names it; empty when unknown.
+    from_page
+        Whether ``text`` comes out of markup.
+    """
 
     title: str
-    body: str
+    text: str
     lang: str
+    publisher: str
     published_at: datetime | None
+    from_page: bool = False
+
+    def line_hashes(self) -> UInt32Array:
+        """Return the hashes of its lines, in order, for `LineCounts` and `RepeatedLines`.
+
+        None when the publisher is unknown, for then they say nothing about a page.
+        """
+        return text_line_hashes(self.text if self.publisher else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """A prepared article, and what the table of repeated lines took out of it.
+
+    ``repeated_mark`` is that of `RepeatedLines.mark`; 0 when nothing was taken out.
+    """
+
+    article: PreparedArticle
+    repeated_mark: int
 
 
 class Preparer:
     """Turns what clients give into what the clustering works with.
 
-    Holds no state of its own: the same article gives the same result whatever came before it.
+    Never changes: the same article gives the same result whatever came before it.
 
     Parameters
     ----------
@@ -55,16 +92,28 @@ class Preparer:
         Document frequencies that choose the salient terms of the event signature.
     scheme
         Sizes and seeds of both signatures.
+    repeated
+        Lines that repeat across publishers' articles, which go before sketching.
     """
 
-    def __init__(self, frequencies: FrequencyTable, scheme: SignatureScheme) -> None:
+    def __init__(
+        self,
+        frequencies: FrequencyTable,
+        scheme: SignatureScheme,
+        repeated: RepeatedLines | None = None,
+    ) -> None:
         self.frequencies = frequencies
         self.scheme = scheme
+        self.repeated = RepeatedLines() if repeated is None else repeated
 
     @classmethod
     def shipped(cls) -> Preparer:
         """Return a preparer with the shipped frequency table and the default scheme."""
         return cls(FrequencyTable.shipped(), SignatureScheme())
+
+    def with_repeated(self, repeated: RepeatedLines) -> Preparer:
+        """Return a preparer that differs in the table of repeated lines alone."""
+        return Preparer(self.frequencies, self.scheme, repeated)
 
     def prepare(self, article: Article) -> PreparedArticle:
         """Clean, analyse and sketch one article.
@@ -77,23 +126,24 @@ class Preparer:
         InvalidArticleError
             ``published_at`` has no time zone: what moment it means would depend on the machine.
         """
-        if article.published_at is not None and article.published_at.utcoffset() is None:
-            raise InvalidArticleError(
-                "`published_at` has no time zone: give it one, such as UTC", field="published_at"
-            )
-        publisher = publisher_of(article.source, article.url)
-        readable = _readable(article, publisher)
-        analysis = analyse(readable.title, readable.body, readable.lang)
-        kind = text_kind(
-            readable.title, readable.body, distinct_terms=int(analysis.vector.term_ids.size)
+        return self.prepare_extracted(extract_article(article)).article
+
+    def prepare_extracted(self, extracted: ExtractedArticle) -> Preparation:
+        """Do what is left of `prepare` after `extract_article`."""
+        publisher = extracted.publisher
+        cleaned = clean_dump(
+            extracted.text, extracted.title, publisher=publisher, repeated=self.repeated
         )
-        published_at = readable.published_at
-        return PreparedArticle(
-            title=readable.title,
-            body=readable.body,
-            content_digest=content_digest(readable.title, readable.body),
-            features=self._features(kind, analysis, publisher, published_at),
+        title = clean_title(extracted.title or cleaned.title, publisher)
+        analysis = analyse(title, cleaned.body, extracted.lang)
+        kind = text_kind(title, cleaned.body, distinct_terms=int(analysis.vector.term_ids.size))
+        article = PreparedArticle(
+            title=title,
+            body=cleaned.body,
+            content_digest=content_digest(title, cleaned.body),
+            features=self._features(kind, analysis, publisher, extracted.published_at),
         )
+        return Preparation(article, cleaned.repeated_mark)
 
     def prepare_all(self, articles: Sequence[Article]) -> list[PreparedArticle]:
         """Prepare articles one by one, in order."""
@@ -128,26 +178,39 @@ class Preparer:
         )
 
 
-def _readable(article: Article, publisher: str) -> _Readable:
+def extract_article(article: Article) -> ExtractedArticle:
+    """Take an article out of its markup, if it has any.
+
+    Raises
+    ------
+    InvalidArticleError
+        ``published_at`` has no time zone: what moment it means would depend on the machine.
+    """
+    if article.published_at is not None and article.published_at.utcoffset() is None:
+        raise InvalidArticleError(
+            "`published_at` has no time zone: give it one, such as UTC", field="published_at"
+        )
+    publisher = publisher_of(article.source, article.url)
     html = article.html
     if article.text.strip():
         html = article.text if looks_like_html(article.text) else ""
-    if html:
-        page = extract_html(html, article.url)
-        # What stands beside the article inside its own container, the extraction leaves in.
-        cleaned = clean_dump(page.body, article.title or page.title, publisher=publisher)
-        return _Readable(
-            title=clean_title(article.title or page.title, publisher),
-            body=cleaned.body,
-            lang=article.lang or page.lang,
-            published_at=article.published_at or page.published_at,
+    if not html:
+        return ExtractedArticle(
+            title=article.title,
+            text=article.text,
+            lang=article.lang,
+            publisher=publisher,
+            published_at=article.published_at,
         )
-    cleaned = clean_dump(article.text, article.title, publisher=publisher)
-    return _Readable(
-        title=clean_title(article.title or cleaned.title, publisher),
-        body=cleaned.body,
-        lang=article.lang,
-        published_at=article.published_at,
+    page = extract_html(html, article.url)
+    # What stands beside the article inside its own container, the extraction leaves in.
+    return ExtractedArticle(
+        title=article.title or page.title,
+        text=page.body,
+        lang=article.lang or page.lang,
+        publisher=publisher,
+        published_at=article.published_at or page.published_at,
+        from_page=True,
     )
 
 

@@ -1,9 +1,12 @@
 """Preparation and decision under the configuration in force, and what the stream has shown.
 
-The document frequencies of the stream are a numbered table in the store, an *epoch*. Every probe
-tells a worker the number in force, and it loads the table when that changed. As the stream grows
-(``clustering.learning``) one worker adds what is new, and every night all of it is counted
-afresh. What is stored of articles are raw counts, so no stored article grows stale.
+Two tables hold what the stream has shown: the document frequencies, which weigh comparisons, and
+the lines that repeat across a publisher's articles, which go before an article is sketched. They
+are numbered together, an *epoch*. Every probe tells a worker the number in force, and it loads the
+tables when that changed. As the stream grows (``clustering.learning``) one worker adds what is
+new, and every night all of it is counted afresh. What is stored of articles are raw counts, so new
+frequencies make no stored article stale; those that new repeated lines make stale, the night
+prepares anew.
 """
 
 from __future__ import annotations
@@ -18,14 +21,15 @@ from clustering.errors import CorruptRecordError
 from clustering.learning import counting_is_due
 from clustering.online import Decider
 from clustering.packing import unpack_features
-from clustering.prepare import FrequencyTable, ObservedFrequencies
+from clustering.prepare import FrequencyTable, LineCounts, ObservedFrequencies, RepeatedLines
 from clustering.preparer import Preparer
 from clustering.propose import SignatureScheme
 from clustering.refine import Refinement
 from service.store import ClusterStore
+from service.stored_lines import read_stored_lines
 
 # Raised by hand when analysis or packing changes what is stored for the same text.
-FEATURES_VERSION = "1"
+FEATURES_VERSION = "2"
 
 _HORIZON = struct.Struct("<Q")
 _LEASE = "frequencies"
@@ -41,7 +45,7 @@ class Clusterer:
         self.shipped = FrequencyTable.shipped()
         self.scheme = SignatureScheme()
         # The shipped frequencies alone choose the terms of the event signature, so that the same
-        # text has the same buckets for ever; what the stream shows only weighs comparisons.
+        # cleaned text has the same buckets for ever; those of the stream only weigh comparisons.
         self.preparer = Preparer(self.shipped, self.scheme)
         self.decider = Decider(Refinement.shipped(self.shipped))
         self._observed = ObservedFrequencies()
@@ -49,8 +53,8 @@ class Clusterer:
         self._counted_handles = 0
 
     @property
-    def frequency_epoch(self) -> int:
-        """Number of the frequency table in use; 0 is the shipped one."""
+    def epoch(self) -> int:
+        """Number of the tables in use; 0 stands for the shipped frequencies alone."""
         return self._epoch
 
     def fingerprint(self) -> str:
@@ -59,38 +63,53 @@ class Clusterer:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     async def follow(self, store: ClusterStore, epoch: int) -> bool:
-        """Load the store's frequency table if its epoch is another; ``True`` when it was."""
+        """Load the store's tables if their epoch is another; ``True`` when it was."""
         if epoch == self._epoch:
             return False
-        epoch, packed = await store.frequencies()
-        self._counted_handles, self._observed = unpack_frequencies(packed)
+        tables = await store.learned()
+        self._counted_handles, self._observed = unpack_frequencies(tables.frequencies)
         self.decider = Decider(Refinement.shipped(self.shipped.with_observed(self._observed)))
-        self._epoch = epoch
+        self.preparer = self.preparer.with_repeated(RepeatedLines.from_bytes(tables.repeated_lines))
+        self._epoch = tables.epoch
         return True
 
     async def learn(self, store: ClusterStore, horizon: int) -> bool:
-        """Count what was posted up to ``horizon`` into the table, when it is time.
+        """Count what was posted up to ``horizon`` into the tables, when it is time.
 
-        One worker counts, and the others follow. ``True`` when there is a new table.
+        One worker counts, and the others follow. ``True`` when there are new tables.
         """
         if not counting_is_due(self._counted_handles, horizon):
             return False
+        begun = self._epoch
         holder = secrets.token_hex(8)
         if not await store.acquire_lease(_LEASE, holder, ttl_seconds=_LEASE_SECONDS):
             return False
         try:
             # Another worker may have been quicker.
-            await self.follow(store, (await store.frequencies())[0])
+            epoch, packed_counts = await store.line_counts()
+            while await self.follow(store, epoch):
+                epoch, packed_counts = await store.line_counts()
             if not counting_is_due(self._counted_handles, horizon):
-                return True
-            # Taken now: `follow` may put another table in their place while the store is read.
+                return self._epoch != begun
+            # Taken now: `follow` may put other tables in their place while the store is read.
             counted, observed = self._counted_handles, self._observed
-            records = await store.records(range(counted + 1, horizon + 1))
+            handles = range(counted + 1, horizon + 1)
+            records = await store.records(handles)
             observed = await asyncio.to_thread(_counted_with, observed, records)
-            epoch = await store.set_frequencies(pack_frequencies(horizon, observed))
+            counts = LineCounts.from_bytes(packed_counts)
+            async for some in read_stored_lines(store, handles):
+                counts.observe((lines.publisher, lines.hashes) for lines in some)
+                await store.acquire_lease(_LEASE, holder, ttl_seconds=_LEASE_SECONDS)
+            epoch = await store.set_learned(
+                frequencies=pack_frequencies(horizon, observed),
+                repeated_lines=counts.repeated().to_bytes(),
+                line_counts=counts.to_bytes(),
+                expected_epoch=epoch,
+            )
         finally:
             await store.release_lease(_LEASE, holder)
-        return await self.follow(store, epoch)
+        await self.follow(store, epoch)
+        return self._epoch != begun
 
 
 def _counted_with(

@@ -13,16 +13,20 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
-from clustering.articles import Article, ArticleFeatures, PreparedArticle
+from clustering.articles import Article, ArticleFeatures, PreparedArticle, UInt8Array, UInt64Array
 from clustering.errors import InvalidArticleError
 from clustering.neighbourhood import Neighbour, TouchedCluster
-from clustering.online import Decision, Outcome
-from clustering.packing import pack_document, pack_features, unpack_features
+from clustering.online import Decision, Outcome, RefusedLookAlike
+from clustering.packing import pack_features, unpack_features
+from clustering.preparer import ExtractedArticle, Preparation, extract_article
 from clustering.propose import bucket_ids, bucket_weights
+from clustering.series import difference
 from service.clusterer import Clusterer
+from service.documents import new_document
 from service.identifiers import (
     derive_article_id,
     mint_cluster_id,
@@ -51,6 +55,9 @@ _BACKOFF_SECONDS = 0.002
 _BACKOFF_MAX_SECONDS = 0.05
 
 _FEATURE_CACHE_ARTICLES = 20_000
+
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
 
 
 class Ingest:
@@ -89,8 +96,9 @@ class Ingest:
             raise InvalidArticleError(
                 "an article needs `text` or `html`, and both are empty", field="text"
             )
-        prepared = await self._prepare(article)
-        return await self._place(article, prepared)
+        aside = bool(article.html) or len(article.text) > _PREPARE_ASIDE_CHARACTERS
+        extracted = await _run(extract_article, article, aside=aside)
+        return await self._place(article, extracted, aside=aside)
 
     async def post_many(self, articles: Sequence[Article]) -> list[IngestOutcome | Exception]:
         """Place articles in order; what goes wrong with one is returned in its place.
@@ -118,30 +126,34 @@ class Ingest:
         """Remove every trace of an article; ``False`` when there is none."""
         return await self._store.delete_article(article_id, now_seconds=self._now())
 
-    async def _prepare(self, article: Article) -> PreparedArticle:
-        prepare = self._clusterer.preparer.prepare
-        if article.html or len(article.text) > _PREPARE_ASIDE_CHARACTERS:
-            return await asyncio.to_thread(prepare, article)
-        return prepare(article)
-
-    async def _place(self, article: Article, prepared: PreparedArticle) -> IngestOutcome:
+    async def _place(
+        self, article: Article, extracted: ExtractedArticle, *, aside: bool
+    ) -> IngestOutcome:
         article_id = article.article_id or derive_article_id(article)
         digest = posting_digest(article)
-        scheme = self._clusterer.preparer.scheme
-        buckets = bucket_ids(prepared.features, scheme)
-        weights = bucket_weights(buckets)
-        record = pack_features(prepared.features)
         limit = self._clusterer.decider.limits.candidates
+        sketch = await self._sketch(extracted, aside=aside)
         for attempt in range(_DECISION_ATTEMPTS):
             if attempt:
                 await asyncio.sleep(_backoff_seconds(attempt))
-            probe = await self._store.probe(article_id, buckets, weights, limit=limit)
-            await self._clusterer.follow(self._store, probe.frequency_epoch)
-            await self._clusterer.learn(self._store, probe.horizon)
+            probe = await self._store.probe(
+                article_id, sketch.bucket_ids, sketch.bucket_weights, limit=limit
+            )
             existing = probe.existing
             if existing is not None and existing.content_digest == digest:
-                return _already_stored(article_id, existing, prepared)
-            touched, revisions = await self._touched(prepared.features, probe)
+                return _already_stored(article_id, existing, sketch.prepared)
+            await self._clusterer.follow(self._store, probe.frequency_epoch)
+            await self._clusterer.learn(self._store, probe.horizon)
+            if self._clusterer.epoch != sketch.epoch:
+                # Now that more is known of its publisher, other lines of it may be the page's.
+                before, sketch = sketch, await self._sketch(extracted, aside=aside)
+                if sketch.record != before.record:
+                    probe = await self._store.probe(
+                        article_id, sketch.bucket_ids, sketch.bucket_weights, limit=limit
+                    )
+                    existing = probe.existing
+            prepared = sketch.prepared
+            touched, revisions, refused = await self._touched(prepared.features, probe)
             decision = self._clusterer.decider.decide(
                 prepared.features,
                 touched,
@@ -153,10 +165,12 @@ class Ingest:
             commit = Commit(
                 article_id=article_id,
                 content_digest=digest,
-                record=record,
-                document=_document(article, prepared, decision, now_seconds),
-                bucket_ids=buckets,
-                bucket_weights=weights,
+                record=sketch.record,
+                document=new_document(
+                    article, extracted, sketch.preparation, decision, now_seconds
+                ),
+                bucket_ids=sketch.bucket_ids,
+                bucket_weights=sketch.bucket_weights,
                 cluster_id=decision.cluster_id,
                 duplicate_group_id=decision.duplicate_group_id,
                 horizon=probe.horizon,
@@ -176,16 +190,30 @@ class Ingest:
                 stored = await self._store.commit(commit)
             except ConflictError:
                 continue
-            return _outcome(stored, decision, prepared, updated=existing is not None)
+            return _outcome(stored, decision, prepared, refused, updated=existing is not None)
         raise ContentionError(
             f"gave up after {_DECISION_ATTEMPTS} attempts: too many articles of one event are "
             "being posted at the same instant; post this one again"
         )
 
+    async def _sketch(self, extracted: ExtractedArticle, *, aside: bool) -> _Sketch:
+        """Prepare an article as far as storing it needs, under the tables in force."""
+        epoch, preparer = self._clusterer.epoch, self._clusterer.preparer
+        preparation = await _run(preparer.prepare_extracted, extracted, aside=aside)
+        features = preparation.article.features
+        buckets = bucket_ids(features, preparer.scheme)
+        return _Sketch(
+            epoch=epoch,
+            preparation=preparation,
+            record=pack_features(features),
+            bucket_ids=buckets,
+            bucket_weights=bucket_weights(buckets),
+        )
+
     async def _touched(
         self, features: ArticleFeatures, probe: Probe
-    ) -> tuple[list[TouchedCluster], dict[str, int]]:
-        """Return the clusters to link again, and the revisions the decision rests on."""
+    ) -> tuple[list[TouchedCluster], dict[str, int], RefusedLookAlike | None]:
+        """Return the clusters to link again, the revisions the decision rests on, a look-alike."""
         existing = probe.existing
         replaced = -1 if existing is None else existing.handle
         candidates = [
@@ -198,11 +226,12 @@ class Ingest:
             for item in probe.candidates
             if item.handle != replaced
         ]
-        wanted = list(self._clusterer.decider.touched_clusters(features, candidates))
+        weighed = self._clusterer.decider.weigh(features, candidates)
+        wanted = list(weighed.touched)
         if existing is not None and existing.cluster_id not in wanted:
             wanted.append(existing.cluster_id)
         if not wanted:
-            return [], {}
+            return [], {}, weighed.refused
         known = {item.handle: item.features for item in candidates}
         limits = self._clusterer.decider.limits
         clusters = await self._store.members(
@@ -225,7 +254,29 @@ class Ingest:
             )
             size = cluster.size - (existing is not None and existing.cluster_id == cluster_id)
             touched.append(TouchedCluster(cluster_id=cluster_id, size=size, members=members))
-        return touched, {item.cluster_id: item.revision for item in clusters.values()}
+        revisions = {item.cluster_id: item.revision for item in clusters.values()}
+        return touched, revisions, weighed.refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Sketch:
+    """An article prepared under the tables of an epoch, with its record and buckets."""
+
+    epoch: int
+    preparation: Preparation
+    record: bytes
+    bucket_ids: UInt64Array
+    bucket_weights: UInt8Array
+
+    @property
+    def prepared(self) -> PreparedArticle:
+        """The prepared article itself."""
+        return self.preparation.article
+
+
+async def _run(work: Callable[[_Given], _Made], given: _Given, *, aside: bool) -> _Made:
+    """Do it in a thread of its own, or here."""
+    return await asyncio.to_thread(work, given) if aside else work(given)
 
 
 @lru_cache(maxsize=_FEATURE_CACHE_ARTICLES)
@@ -238,32 +289,6 @@ def _features(record: bytes) -> ArticleFeatures:
 def _backoff_seconds(attempt: int) -> float:
     """Return a random wait, doubling its range with each attempt, so that rivals spread out."""
     return random.uniform(0.0, min(_BACKOFF_MAX_SECONDS, _BACKOFF_SECONDS * 2**attempt))
-
-
-def _document(
-    article: Article, prepared: PreparedArticle, decision: Decision, now_seconds: float
-) -> bytes:
-    """Return everything people read of an article, and what was posted, packed."""
-    features = prepared.features
-    document: dict[str, object] = {
-        "title": prepared.title,
-        "body": prepared.body,
-        "posted_title": article.title if article.title != prepared.title else None,
-        "posted_text": article.text if article.text != prepared.body else None,
-        "posted_html": article.html or None,
-        "posted_lang": article.lang or None,
-        "posted_at": None if article.published_at is None else article.published_at.isoformat(),
-        "source": article.source,
-        "url": article.url,
-        "publisher": features.publisher,
-        "published_at_seconds": features.published_at_seconds,
-        "lang": features.lang,
-        "kind": features.kind.value,
-        "decision": decision.outcome.value,
-        "similarity": decision.similarity,
-        "received_at": datetime.fromtimestamp(now_seconds, UTC).isoformat(),
-    }
-    return pack_document({key: value for key, value in document.items() if value is not None})
 
 
 def _already_stored(
@@ -292,8 +317,23 @@ _REASONS = {
 }
 
 
+def _reason(decision: Decision, prepared: PreparedArticle, refused: RefusedLookAlike | None) -> str:
+    """Return one sentence for people; it names the look-alike that an article was kept from."""
+    if refused is None or decision.outcome is not Outcome.CREATED:
+        return _REASONS[decision.outcome]
+    return (
+        f"It looks like an article of {refused.cluster_id}, but "
+        f"{difference(refused.look_alike, prepared)}; it founds its own cluster."
+    )
+
+
 def _outcome(
-    stored: StoredArticle, decision: Decision, prepared: PreparedArticle, *, updated: bool
+    stored: StoredArticle,
+    decision: Decision,
+    prepared: PreparedArticle,
+    refused: RefusedLookAlike | None,
+    *,
+    updated: bool,
 ) -> IngestOutcome:
     return IngestOutcome(
         article_id=stored.article_id,
@@ -303,7 +343,7 @@ def _outcome(
         similarity=decision.similarity,
         runner_up=decision.runner_up,
         revision=stored.revision,
-        reason=_REASONS[decision.outcome],
+        reason=_reason(decision, prepared, refused),
         updated=updated,
         kind=prepared.features.kind.value,
     )

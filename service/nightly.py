@@ -3,7 +3,8 @@
 The job reads a snapshot, clusters it as ``samestory cluster`` would, matches the new clusters with
 the old ids and applies the difference in one step. Articles posted meanwhile keep the cluster
 they were given; where that cluster was merged into another, they follow it. A run that dies
-before the last step has changed nothing.
+before it applies has changed nothing; one that dies while it writes the articles that it prepared
+anew (`service.repreparing`) has written some of them, each whole, and no cluster.
 
 The work is heavy, so the service runs it in a process of its own (``python -m service.cli
 recluster --reclustering-id ID``); its progress travels through the store, where every worker can
@@ -31,6 +32,8 @@ from clustering.reconcile import Reconciliation, reconcile
 from clustering.window import cluster_window
 from service.clusterer import Clusterer, pack_frequencies
 from service.identifiers import mint_cluster_id, mint_duplicate_group_id, mint_reclustering_id
+from service.repreparing import Recount, Reprepared, recount_lines
+from service.spool import Spool
 from service.store import ClusterStore, Reassignment, StoreError
 from service.views import Reclustering, ReclusteringInProgressError
 
@@ -186,34 +189,33 @@ class Nightly:
     ) -> Reclustering:
         progress.report("reading", 0.0)
         snapshot = await self._read_snapshot(progress)
-        plan = await asyncio.to_thread(self._plan, snapshot, progress)
-        progress.report("applying", 0.95)
-        moves = {
-            handle: (snapshot.cluster_of[handle], cluster_id)
-            for handle, cluster_id in plan.clusters.assignment.items()
-            if snapshot.cluster_of[handle] != cluster_id
-        }
-        group_moves = {
-            handle: group_id
-            for handle, group_id in plan.groups.assignment.items()
-            if snapshot.group_of[handle] != group_id
-        }
-        moved = len(moves)
-        if apply:
-            # A process that was halted for longer than the lease may have been overtaken.
-            if not await self._hold_lease(job.reclustering_id):
-                raise ReclusteringInProgressError(await self._running_id(job.reclustering_id))
-            result = await self._store.reassign(
-                Reassignment(
-                    moves=moves,
-                    group_moves=group_moves,
-                    merged_into=plan.clusters.merged_into,
-                    split_into=plan.clusters.split_into,
-                    now_seconds=self._now(),
-                )
+        recount = await recount_lines(
+            self._store,
+            snapshot.handles,
+            self._clusterer.preparer,
+            on_progress=lambda share: progress.report("reading", 0.1 + 0.1 * share),
+        )
+        with Spool() as spool:
+            reprepared = Reprepared(spool)
+            await reprepared.prepare(
+                self._store,
+                recount,
+                on_progress=lambda share: progress.report("preparing", 0.2 + 0.1 * share),
             )
-            moved = result.moved
-            await self._store.set_frequencies(pack_frequencies(snapshot.horizon, plan.observed))
+            snapshot.features = [
+                reprepared.features.get(handle, features)
+                for handle, features in zip(snapshot.handles, snapshot.features, strict=True)
+            ]
+            plan = await asyncio.to_thread(self._plan, snapshot, progress)
+            progress.report("applying", 0.95)
+            moves, group_moves = _moves(snapshot, plan)
+            moved = len(moves)
+            if apply:
+                # A process that was halted for longer than the lease may have been overtaken.
+                if not await self._hold_lease(job.reclustering_id):
+                    raise ReclusteringInProgressError(await self._running_id(job.reclustering_id))
+                await reprepared.write(self._store, recount.preparer, now_seconds=self._now())
+                moved = await self._apply(plan, snapshot, recount, moves, group_moves)
         before = [snapshot.cluster_of[handle] for handle in snapshot.handles]
         after = [plan.clusters.assignment[handle] for handle in snapshot.handles]
         return replace(
@@ -232,6 +234,31 @@ class Nightly:
             id_churn=id_churn(before, after),
         )
 
+    async def _apply(
+        self,
+        plan: _Plan,
+        snapshot: _Snapshot,
+        recount: Recount,
+        moves: Mapping[int, tuple[str, str]],
+        group_moves: Mapping[int, str],
+    ) -> int:
+        """Write clusters and tables; returns how many articles moved."""
+        result = await self._store.reassign(
+            Reassignment(
+                moves=moves,
+                group_moves=group_moves,
+                merged_into=plan.clusters.merged_into,
+                split_into=plan.clusters.split_into,
+                now_seconds=self._now(),
+            )
+        )
+        await self._store.set_learned(
+            frequencies=pack_frequencies(snapshot.horizon, plan.observed),
+            repeated_lines=recount.preparer.repeated.to_bytes(),
+            line_counts=recount.counts.to_bytes(),
+        )
+        return result.moved
+
     async def _read_snapshot(self, progress: _Progress) -> _Snapshot:
         counts = await self._store.counts()
         total = max(1, counts["articles"])
@@ -241,7 +268,7 @@ class Nightly:
             snapshot.features.append(unpack_features(article.record))
             snapshot.cluster_of[article.handle] = article.cluster_id
             snapshot.group_of[article.handle] = article.duplicate_group_id
-            progress.report("reading", 0.2 * min(1.0, len(snapshot.handles) / total))
+            progress.report("reading", 0.1 * min(1.0, len(snapshot.handles) / total))
         if snapshot.handles:
             # Articles that arrived between the count and the first page are in it as well.
             snapshot.horizon = max(snapshot.horizon, snapshot.handles[-1])
@@ -254,7 +281,7 @@ class Nightly:
             self._clusterer.shipped,
             self._clusterer.scheme,
             on_progress=lambda stage, done, total: progress.report(
-                stage, 0.2 + 0.7 * done / max(1, total)
+                stage, 0.3 + 0.6 * done / max(1, total)
             ),
         )
         clustering = outcome.clustering
@@ -371,6 +398,21 @@ class _Progress:
         self.share = share
         if self._on_progress is not None:
             self._on_progress(stage, share)
+
+
+def _moves(snapshot: _Snapshot, plan: _Plan) -> tuple[dict[int, tuple[str, str]], dict[int, str]]:
+    """Return which articles change their cluster, from where, and which their group."""
+    moves = {
+        handle: (snapshot.cluster_of[handle], cluster_id)
+        for handle, cluster_id in plan.clusters.assignment.items()
+        if snapshot.cluster_of[handle] != cluster_id
+    }
+    group_moves = {
+        handle: group_id
+        for handle, group_id in plan.groups.assignment.items()
+        if snapshot.group_of[handle] != group_id
+    }
+    return moves, group_moves
 
 
 def _groups(handles: Sequence[int], labels: Sequence[int]) -> list[list[int]]:

@@ -1,19 +1,30 @@
 """The use case: cluster files without a server, as the nightly job or as the service would.
 
-Only what deciding needs is kept of each article, so texts pass through without piling up.
+Articles are read twice: first to learn which lines repeat across a publisher's articles, then to
+be prepared without them. Meanwhile their texts are spooled, so they do not pile up in memory; of a
+prepared article only what deciding needs is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Protocol
 
-from clustering.articles import Article, ArticleFeatures
+from clustering.articles import Article, ArticleFeatures, UInt32Array
+from clustering.learning import LineLearner
 from clustering.online import OnlineClusterer
+from clustering.prepare import LineCounts, RepeatedLines
+from clustering.preparer import ExtractedArticle, extract_article
 from clustering.window import cluster_window
 from service.clusterer import Clusterer
 from service.identifiers import derive_article_id
 from service.postings import PostingReader
+from service.preparing import worked_in_order
+from service.spool import Spool
 
 # Called with the stage and the share of it that is done, 0..1, or None where that is unknown.
 ProgressReport = Callable[[str, float | None], None]
@@ -86,76 +97,200 @@ def cluster_articles(
         Told how far the work is.
     """
     report = on_progress or _silent
-    clusterer = Clusterer()
-    features: dict[str, ArticleFeatures] = {}
     ids: list[str] = []
-    for article in articles:
-        article_id = article.article_id or derive_article_id(article)
-        ids.append(article_id)
-        # Taken out first, so that an update takes its own place in the order, not the first one's.
-        features.pop(article_id, None)
-        features[article_id] = clusterer.preparer.prepare(article).features
-        if len(ids) % 20 == 0:
-            report(f"preparing ({len(ids):,} articles)", None)
-    decide = _decided_one_by_one if online else _decided_at_once
-    labels, duplicate_labels = decide(clusterer, list(features.values()), report)
-    label_of = dict(zip(features, zip(labels, duplicate_labels, strict=True), strict=True))
+    numbers: dict[str, int] = {}
+    with Spool() as spool:
+        window = _Window(spool)
+        extracted = worked_in_order(_noting_ids(articles, ids), _extracting)
+        for count, item in enumerate(extracted, start=1):
+            article_id = ids[count - 1]
+            # Taken out first, so that an update takes its own place in the order, not the first
+            # one's.
+            numbers.pop(article_id, None)
+            numbers[article_id] = window.put(item)
+            if count % 20 == 0:
+                report(f"reading ({count:,} articles)", None)
+        decide = _decided_one_by_one if online else _decided_at_once
+        decided = decide(Clusterer(), window, list(numbers.values()), report)
+    place_of = dict(zip(numbers, decided, strict=True))
     cluster_names = _Numbering("c")
     group_names = _Numbering("d")
     results = [
         OfflineResult(
             article_id=article_id,
-            cluster_id=cluster_names.name_of(label_of[article_id][0]),
-            duplicate_group_id=group_names.name_of(label_of[article_id][1]),
+            cluster_id=cluster_names.name_of(place_of[article_id].label),
+            duplicate_group_id=group_names.name_of(place_of[article_id].duplicate_label),
         )
         for article_id in ids
     ]
-    return OfflineClustering(results, features, repeated_count=len(ids) - len(features))
+    return OfflineClustering(
+        results,
+        {article_id: place.features for article_id, place in place_of.items()},
+        repeated_count=len(ids) - len(place_of),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """Features of an article, and the labels of its cluster and near-duplicate group."""
+
+    features: ArticleFeatures
+    label: str
+    duplicate_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """What is kept in memory of an article whose text is spooled."""
+
+    publisher: str
+    published_at_seconds: int | None
+    lines: UInt32Array
+
+
+class _Window:
+    """The articles of the input: their texts aside, what is asked of all of them at hand."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self.noted: list[_Noted] = []
+
+    def put(self, item: _Packed) -> int:
+        """Keep an article; return its number, counted from 0."""
+        self.noted.append(item.noted)
+        return self._spool.put(item.content)
+
+    def packed(self, number: int) -> bytes:
+        """Return the article of a number, for `_unpacked`."""
+        return self._spool.get(number)
+
+    def get(self, number: int) -> ExtractedArticle:
+        """Return the article of a number."""
+        return _unpacked(self.packed(number))
+
+
+def _noting_ids(articles: Iterable[Article], ids: list[str]) -> Iterator[Article]:
+    """Yield the articles, and add the id of each to ``ids``."""
+    for article in articles:
+        ids.append(article.article_id or derive_article_id(article))
+        yield article
+
+
+# Work for other processes (`service.preparing`): what is handed over and back is packed.
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """An extracted article, its text packed."""
+
+    content: bytes
+    noted: _Noted
+
+
+def _extracting() -> Callable[[Article], _Packed]:
+    return _packed_extract
+
+
+def _packed_extract(article: Article) -> _Packed:
+    extracted = extract_article(article)
+    fields = asdict(extracted)
+    published_at = extracted.published_at
+    seconds = None if published_at is None else int(published_at.timestamp())
+    fields["published_at"] = None if published_at is None else published_at.isoformat()
+    # A lone surrogate in a text, which UTF-8 cannot hold, survives as an escape.
+    content = json.dumps(fields).encode("ascii")
+    return _Packed(content, _Noted(extracted.publisher, seconds, extracted.line_hashes()))
+
+
+def _unpacked(content: bytes) -> ExtractedArticle:
+    fields = json.loads(content)
+    if fields["published_at"] is not None:
+        fields["published_at"] = datetime.fromisoformat(fields["published_at"])
+    return ExtractedArticle(**fields)
+
+
+def _preparing(repeated: RepeatedLines) -> Callable[[bytes], ArticleFeatures]:
+    preparer = Clusterer().preparer.with_repeated(repeated)
+    return lambda content: preparer.prepare_extracted(_unpacked(content)).article.features
 
 
 def _decided_at_once(
-    clusterer: Clusterer, features: list[ArticleFeatures], report: ProgressReport
-) -> tuple[list[str], list[str]]:
+    clusterer: Clusterer, window: _Window, numbers: Sequence[int], report: ProgressReport
+) -> list[_Decided]:
+    counts = LineCounts.of_window(
+        (window.noted[number].publisher, window.noted[number].lines) for number in numbers
+    )
+    repeated = counts.repeated(max_lines_per_publisher=max(1, len(counts)))
+    features: list[ArticleFeatures] = []
+    for item in worked_in_order(map(window.packed, numbers), partial(_preparing, repeated)):
+        features.append(item)
+        if len(features) % 20 == 0:
+            report("preparing", len(features) / len(numbers))
     clustering = cluster_window(
         features,
         clusterer.shipped,
         clusterer.scheme,
         on_progress=lambda stage, done, total: report(stage, done / max(1, total)),
     ).clustering
-    return (
-        [str(label) for label in clustering.labels.tolist()],
-        [str(label) for label in clustering.duplicate_labels.tolist()],
-    )
+    return [
+        _Decided(item, str(label), str(duplicate_label))
+        for item, label, duplicate_label in zip(
+            features,
+            clustering.labels.tolist(),
+            clustering.duplicate_labels.tolist(),
+            strict=True,
+        )
+    ]
 
 
 def _decided_one_by_one(
-    clusterer: Clusterer, features: list[ArticleFeatures], report: ProgressReport
-) -> tuple[list[str], list[str]]:
+    clusterer: Clusterer, window: _Window, numbers: Sequence[int], report: ProgressReport
+) -> list[_Decided]:
     online = OnlineClusterer(clusterer.shipped, clusterer.scheme)
-    order = publication_order(features)
+    learner = LineLearner()
+    preparer = clusterer.preparer
+    order = publication_order([window.noted[number] for number in numbers])
+    features: dict[int, ArticleFeatures] = {}
     for count, position in enumerate(order, start=1):
+        if learner.learn():
+            preparer = preparer.with_repeated(learner.repeated)
+        number = numbers[position]
+        features[position] = preparer.prepare_extracted(window.get(number)).article.features
         online.add(features[position])
+        learner.add(window.noted[number].publisher, window.noted[number].lines)
         if count % 20 == 0:
             report("deciding", count / len(order))
     # Answers come in the order of decision and go back to the order of the input.
-    cluster_of = dict(zip(order, online.cluster_ids(), strict=True))
-    group_of = dict(zip(order, online.duplicate_group_ids(), strict=True))
-    positions = range(len(features))
-    return [cluster_of[place] for place in positions], [group_of[place] for place in positions]
+    decided = {
+        position: _Decided(features[position], label, duplicate_label)
+        for position, label, duplicate_label in zip(
+            order, online.cluster_ids(), online.duplicate_group_ids(), strict=True
+        )
+    }
+    return [decided[position] for position in range(len(numbers))]
 
 
-def publication_order(features: list[ArticleFeatures]) -> list[int]:
+class Dated(Protocol):
+    """What may have a time of publication, such as `ArticleFeatures`."""
+
+    @property
+    def published_at_seconds(self) -> int | None:
+        """Unix time; ``None`` when unknown."""
+        ...
+
+
+def publication_order(articles: Sequence[Dated]) -> list[int]:
     """Return positions by time of publication; undated articles stay behind their predecessor.
 
     Ties, and so inputs without any date, keep the order of the input.
     """
     times: list[float] = []
     latest = float("-inf")
-    for item in features:
-        if item.published_at_seconds is not None:
-            latest = float(item.published_at_seconds)
+    for article in articles:
+        if article.published_at_seconds is not None:
+            latest = float(article.published_at_seconds)
         times.append(latest)
-    return sorted(range(len(features)), key=times.__getitem__)
+    return sorted(range(len(times)), key=times.__getitem__)
 
 
 class _Numbering:

@@ -12,8 +12,12 @@ from clustering.prepare.frequencies import (
     ObservedFrequencies,
     salient_terms,
 )
+from clustering.prepare.kernel_hashes import window_hashes
+from clustering.prepare.line_counts import LineCounts
 from clustering.prepare.publisher import publisher_of
+from clustering.prepare.repeats import RepeatedLines, text_line_hashes
 from clustering.prepare.stubs import text_kind
+from clustering.prepare.token_stream import TokenStream, folded_tokens
 
 __all__ = [
     "LEAD_TOKENS",
@@ -22,13 +26,19 @@ __all__ = [
     "CleanedText",
     "ExtractedPage",
     "FrequencyTable",
+    "LineCounts",
     "ObservedFrequencies",
+    "RepeatedLines",
+    "TokenStream",
     "analyse",
     "clean_dump",
     "clean_title",
     "extract_html",
+    "folded_tokens",
     "looks_like_html",
     "publisher_of",
     "salient_terms",
     "text_kind",
+    "text_line_hashes",
+    "window_hashes",
 ]

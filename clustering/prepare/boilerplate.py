@@ -2,10 +2,10 @@
 
 Three judges, from the surest to the weakest: the form of a line (`boilerplate_rules`), its
 repetition across the publisher's pages (`repeats`), and a logistic classifier over the line and
-its neighbours (`boilerplate_features`, trained
-by ``clustering.training.boilerplate``). Two safeguards
-keep real articles whole: a dropped line that shares its words with the kept text comes back, and
-where little would be kept, the weakest judge is not heard.
+its neighbours (`boilerplate_features`, trained by ``clustering.training.boilerplate``). What they
+say is mended by where a line stands (`boilerplate_mending`): a dropped line that shares its words
+with the kept text comes back, and a kept one far from all others goes. Where little would be kept,
+the weakest judge is not heard.
 """
 
 from __future__ import annotations
@@ -30,16 +30,23 @@ from clustering.prepare.boilerplate_lines import (
     line_key,
     measure_line,
 )
+from clustering.prepare.boilerplate_mending import (
+    drop_islands,
+    drop_tail,
+    is_row_of_figures,
+    rescue,
+    restore_figures,
+    words_of,
+)
 from clustering.prepare.boilerplate_rules import (
     is_caption,
-    is_end_mark,
     is_furniture,
     is_rail_header,
     trim_end,
     trim_start,
 )
 from clustering.prepare.boilerplate_titles import clean_title, find_title
-from clustering.prepare.repeats import RepeatedLines
+from clustering.prepare.repeats import RepeatedLines, line_hashes
 
 __all__ = ["CleanedText", "clean_dump", "clean_title", "prose_probabilities"]
 
@@ -47,12 +54,9 @@ PROSE_PROBABILITY = 0.5
 LONE_PROSE_PROBABILITY = 0.1
 """Lists of links have three lines or more. One or two doubtful lines between paragraphs, in a text
 that shows no sign of having been a page, are subheads and quotes: they must look unlike prose."""
-RESCUE_SHARE = 0.6
 
 # A rail goes on until something that no rail holds: a paragraph, not a teaser.
 _RAIL_END_PROBABILITY = 0.8
-# After an end mark nothing of the article follows, unless the mark stood near its beginning.
-_TAIL_SHARE = 0.4
 # Fewer words kept than this, out of a text without page furniture, and the classifier is wrong
 # about this kind of text (tables of figures, verses, notes).
 _FEW_KEPT_WORDS = 12.0
@@ -61,10 +65,14 @@ _FEW_LINES = 4
 
 @dataclass(frozen=True, slots=True)
 class CleanedText:
-    """Title and body of a page dump; either may be empty. Paragraphs are parted by blank lines."""
+    """Title and body of a page dump; either may be empty. Paragraphs are parted by blank lines.
+
+    ``repeated_mark`` is what `RepeatedLines.mark` gives for the text's lines; 0 without a table.
+    """
 
     title: str
     body: str
+    repeated_mark: int = 0
 
 
 def clean_dump(
@@ -97,14 +105,24 @@ def clean_dump(
     title = clean_title(title, publisher)
     if not lines:
         return CleanedText(title, "")
-    kept = _kept_lines(lines, publisher, repeated)
+    mark = 0
+    again = [False] * len(lines)
+    if repeated is not None and publisher:
+        hashes = line_hashes(lines)
+        mark = repeated.mark(publisher, hashes)
+        again = _page_lines(
+            lines,
+            repeated.among(publisher, hashes).tolist(),
+            repeated.common_among(publisher, hashes).tolist(),
+        )
+    kept = _kept_lines(lines, again)
     if not title:
         title = find_title(lines, kept)
     body = _body(lines, kept, title)
     if not body:
         # Nothing was left but the headline's own words: better a short body than none.
         body = _body(lines, kept, "")
-    return CleanedText(title, body)
+    return CleanedText(title, body, mark)
 
 
 @cache
@@ -126,16 +144,11 @@ def prose_probabilities(lines: Sequence[Line]) -> Float64Array:
     return probabilities
 
 
-def _kept_lines(
-    lines: Sequence[Line], publisher: str, repeated: RepeatedLines | None
-) -> list[bool]:
-    """Decide which lines belong to the article."""
+def _kept_lines(lines: Sequence[Line], again: Sequence[bool]) -> list[bool]:
+    """Decide which lines belong to the article; ``again`` are those of the publisher's page."""
     probabilities = prose_probabilities(lines)
     certain = [is_furniture(line) or is_caption(line) for line in lines]
-    certain = [
-        junk or again
-        for junk, again in zip(certain, _page_lines(lines, publisher, repeated), strict=True)
-    ]
+    certain = [junk or repeats for junk, repeats in zip(certain, again, strict=True)]
     rail = _rails(lines, probabilities)
     furniture = sum(certain) + sum(rail)
     shows_page = furniture > max(1, len(lines) // 15)
@@ -148,17 +161,18 @@ def _kept_lines(
         keep = not junk and not in_rail and bool(probability >= cut or line.is_solid)
         kept.append(keep and line.key not in seen)
         seen.add(line.key)
-    _drop_tail(lines, kept)
-    kept_words = _words_of(lines, kept)
-    figures = sum(map(_is_row_of_figures, lines))
+    drop_tail(lines, kept)
+    drop_islands(lines, kept)
+    kept_words = words_of(lines, kept)
+    figures = sum(map(is_row_of_figures, lines))
     is_short = len(lines) <= _FEW_LINES
     is_table = len(lines) <= 3 * _FEW_LINES or 3 * figures >= len(lines)
     doubtful = is_short or (kept_words < _FEW_KEPT_WORDS and is_table)
     if doubtful and furniture <= max(1, len(lines) // 4):
         return [not junk and not inside for junk, inside in zip(certain, rail, strict=True)]
     if furniture <= max(2, len(lines) // 5):
-        _restore_figures(lines, kept, certain, rail)
-    _rescue(lines, kept, certain, rail)
+        restore_figures(lines, kept, certain, rail)
+    rescue(lines, kept, certain, rail)
     if not any(kept):
         # No line reads like prose. What is neither furniture nor in a rail is all there is.
         kept = [not junk and not inside for junk, inside in zip(certain, rail, strict=True)]
@@ -182,20 +196,23 @@ def _cuts(probabilities: Float64Array, certain: Sequence[bool], *, shows_page: b
     return cuts
 
 
-def _page_lines(
-    lines: Sequence[Line], publisher: str, repeated: RepeatedLines | None
-) -> list[bool]:
-    """Lines that are the publisher's page, from its other articles."""
-    if repeated is None or not publisher:
-        return [False] * len(lines)
-    again = [repeated.is_repeated(publisher, line.text) for line in lines]
-    prose_words = sum(line.word_count for line in lines if line.is_sentence)
-    prose_again = sum(
-        line.word_count for line, hit in zip(lines, again, strict=True) if hit and line.is_sentence
-    )
-    if prose_again > 0.5 * prose_words:
-        # Most of its sentences came before: a corrected or updated version, not page furniture.
-        return [hit and not line.is_sentence for line, hit in zip(lines, again, strict=True)]
+def _page_lines(lines: Sequence[Line], again: list[bool], common: Sequence[bool]) -> list[bool]:
+    """Of the lines that repeat, those that are the publisher's page.
+
+    Where most of an article's sentences came before, it is a corrected or updated version, and
+    they are its own, but for the ``common`` ones, which stand in more articles than it has
+    versions.
+    """
+    own = [
+        (line.word_count, hit)
+        for line, hit, often in zip(lines, again, common, strict=True)
+        if line.is_sentence and not often
+    ]
+    if sum(words for words, hit in own if hit) > 0.5 * sum(words for words, _ in own):
+        return [
+            hit and (often or not line.is_sentence)
+            for line, hit, often in zip(lines, again, common, strict=True)
+        ]
     return again
 
 
@@ -213,67 +230,6 @@ def _rails(lines: Sequence[Line], probabilities: Float64Array) -> list[bool]:
             inside = False
         rail.append(inside)
     return rail
-
-
-def _drop_tail(lines: Sequence[Line], kept: list[bool]) -> None:
-    """Drop what follows the article's end mark, if most of the text stands before it."""
-    for index, line in enumerate(lines):
-        if not is_end_mark(line):
-            continue
-        kept[index] = False
-        before = _words_of(lines[:index], kept[:index])
-        after = _words_of(lines[index + 1 :], kept[index + 1 :])
-        if before >= 30.0 and after <= _TAIL_SHARE * before:
-            kept[index + 1 :] = [False] * (len(lines) - index - 1)
-            return
-
-
-def _words_of(lines: Sequence[Line], kept: Sequence[bool]) -> float:
-    return sum(line.word_count for line, keep in zip(lines, kept, strict=True) if keep)
-
-
-def _restore_figures(
-    lines: Sequence[Line], kept: list[bool], certain: Sequence[bool], rail: Sequence[bool]
-) -> None:
-    """Keep tables of figures whole, in texts that show no sign of having been a page."""
-    dropped = [
-        index
-        for index, line in enumerate(lines)
-        if not (kept[index] or certain[index] or rail[index]) and line.words
-    ]
-    with_figures = sum(_is_row_of_figures(lines[index]) for index in dropped)
-    if 2 * with_figures >= len(dropped):
-        for index in dropped:
-            kept[index] = True
-
-
-def _is_row_of_figures(line: Line) -> bool:
-    """Whether figures make up a tenth of a line; a numbered or dated headline has fewer."""
-    digits = line.digit_count
-    return digits >= 2 and 10 * digits >= digits + line.letter_count
-
-
-def _rescue(
-    lines: Sequence[Line], kept: list[bool], certain: Sequence[bool], rail: Sequence[bool]
-) -> None:
-    """Bring back lines that speak of what the kept text speaks of: subheads, short quotes."""
-    known: set[str] = set()
-    for line, keep in zip(lines, kept, strict=True):
-        if keep:
-            known |= content_terms(line)
-    last_kept = max((i for i, keep in enumerate(kept) if keep), default=-1)
-    first_kept = next((i for i, keep in enumerate(kept) if keep and lines[i].is_sentence), -1)
-    seen = {line.key for line, keep in zip(lines, kept, strict=True) if keep}
-    for index, line in enumerate(lines):
-        if kept[index] or certain[index] or rail[index] or index > last_kept or line.key in seen:
-            continue
-        # Short lines above the first paragraph name who is in the picture; standfirsts are longer.
-        if index < first_kept and line.word_count < 7.0:
-            continue
-        terms = content_terms(line)
-        if len(terms) >= 3 and len(terms & known) >= RESCUE_SHARE * len(terms):
-            kept[index] = True
-            seen.add(line.key)
 
 
 def _body(lines: Sequence[Line], kept: Sequence[bool], title: str) -> str:

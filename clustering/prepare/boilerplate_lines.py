@@ -167,8 +167,8 @@ def dump_lines(text: str) -> list[str]:
     Returns
     -------
     list of str
-        In order; empty for a text without visible characters. `RepeatedLines.observe` takes them
-        as they are.
+        In order; empty for a text without visible characters. `measure_line` takes them as
+        they are.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
     text = text.replace("\u2029", "\n\n").replace("\x0c", "\n").replace("\x0b", "\n")

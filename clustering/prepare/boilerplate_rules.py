@@ -63,6 +63,31 @@ _AGE_LABEL = regex.compile(
     r"^\p{Lu}[\p{L} &]{1,30}?\p{Ll}(?P<age>\d{1,2}\s+\p{L}+(?:\s+\p{L}+){1,2})$"
 )
 
+# A sentence that asks the reader to do something with the site: it begins with what to do, and
+# names the site ("us"), the reader ("your"), or a place to do it.
+_INVITATION = regex.compile(
+    r"^(?:please\s+)?(?:(?:to\s+)?(?:chat|click|tap|press|follow|join|subscribe|log|sign (?:in|up)|"
+    r"like (?:us|our|the|[^,]{2,40} on facebook)|"
+    r"register|download|install|get|find|see|look|check|watch|listen|read|discover|explore|learn|"
+    r"share|send|tell|email|e-mail|text|call|contact|visit|browse|enter|vote|stay|catch|keep|"
+    r"connect|submit|add|support|become|try|buy|start|view|scroll|swipe|open|use|want|got|have|"
+    r"do you|are you|looking)\b)(?!-)",
+    regex.IGNORECASE,
+)
+_INVITED_TO = regex.compile(
+    r"\b(?:(?:with|follow|like|join|contact|support|tell|e-?mail|send|to|by|on|from) us|"
+    r"(?:us|our) (?:on|at|app|apps|newsletters?|newsroom|podcasts?|page|site|website|feed|"
+    r"channel|team|journalism|coverage|free|daily|weekly|mobile)|your (?:inbox|e-?mail|"
+    r"phone|mobile|account|browser|device|comments?|feedback|stor(?:y|ies)|photos|thoughts|"
+    r"friends|subscription)|here|facebook|messenger|twitter|whatsapp|instagram|telegram|"
+    r"youtube|snapchat|app store|google play|newsletters?|"
+    r"as it (?:unfolds|happens)|(?:latest|breaking|today's|more|top|full|related) "
+    r"(?:news|stor(?:y|ies)|headlines|updates|articles?|coverage|videos?|photos)|"
+    r"(?:click|tap) to \p{L}+|up to date|up for|in to)\b",
+    regex.IGNORECASE,
+)
+_SENTENCE_END = regex.compile(r"(?<=[.!?])(?<!\.\.\.)['\"”’]?\s+")
+
 # Nothing that these patterns are after is longer than this. Text is hostile now and then, and a
 # pattern that looks at one line again and again must not be given a megabyte of it.
 _LONGEST_LOOK_CHARACTERS = 1000
@@ -143,9 +168,24 @@ def is_furniture(line: Line) -> bool:
         hits = sum(phrase in folded for phrase in table.furniture_phrases)
         if hits >= 2 or (hits and line.word_count <= 12):
             return True
+    if line.word_count <= _PHRASE_FURNITURE_WORDS and _is_invitation(text):
+        return True
     if text.count("|") >= 2 or text.count("•") >= 3:
         return not line.is_final and line.word_count / (1 + text.count("|") + text.count("•")) <= 6
     return bool(_BREADCRUMB.match(text)) and not line.is_final and line.word_count <= 25
+
+
+def _is_invitation(text: str) -> bool:
+    """Whether a line ends by inviting the reader to use the site, and is at least half such asking.
+
+    What a site says of itself before ("Celebrating 125 years!") is as much furniture.
+    """
+    sentences = _SENTENCE_END.split(text.replace("’", "'"))
+    asking = sum(bool(_INVITATION.match(sentence)) for sentence in sentences)
+    last = sentences[-1]
+    return bool(
+        2 * asking >= len(sentences) and _INVITATION.match(last) and _INVITED_TO.search(last)
+    )
 
 
 @cache

@@ -3,168 +3,154 @@
 A menu, a newsletter box or a legal notice comes back on every page of a site; a sentence of news
 does not. Counting line hashes per publisher needs no training, no language and no markup, and
 removes what the line classifier cannot tell from prose.
+
+``RepeatedLines`` holds the lines seen often enough: it is small, for all that prepare articles read
+it. What they are counted from is ``line_counts``. A line is its hash, 32 bits: 30 of xxh32 over its
+key, and two that tell what kind of line it is, so that no table needs to keep more of it.
 """
 
 from __future__ import annotations
 
-import struct
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import numpy as np
 import xxhash
 
-from clustering.errors import ConfigurationError, CorruptRecordError
-from clustering.prepare.boilerplate_lines import line_key, measure_line
+from clustering.articles import UInt32Array
+from clustering.prepare.boilerplate_lines import Line, dump_lines, measure_line
+from clustering.prepare.line_tables import BoolArray, TableReader, TableWriter
 
-_MAGIC = b"SSRL1\n"
-_HEADER = struct.Struct("<II")
-_PUBLISHER = struct.Struct("<HI")
-_HIGHEST_COUNT = 255
+_REPEATED_MAGIC: Final = b"SSRL2\n"
+
+LONG_LINE = 1
+"""Bit of a hash: the line has ``SHORT_LINE_WORDS`` words or more."""
+SENTENCE_LINE = 2
+"""Bit of a hash: the line is a full sentence of prose."""
+_KIND_BITS = LONG_LINE | SENTENCE_LINE
+_SENTENCE_CHARACTERS = 30
 
 SHORT_LINE_WORDS = 25
 SHORT_LINE_ARTICLES = 2
 LONG_LINE_ARTICLES = 4
+"""Articles that a line must stand in to be the page's: a short one, and a long one, where a
+standing phrase of prose is likelier. From there on it is common: no longer taken for prose."""
+
+
+def line_hashes(lines: Iterable[Line]) -> UInt32Array:
+    """Return a hash a line, uint32 of shape (n,).
+
+    Printings of a line that differ in case, bullets and spacing alone have one hash.
+    """
+    return np.array([_hash(line) for line in lines], dtype=np.uint32)
+
+
+def text_line_hashes(text: str) -> UInt32Array:
+    """Return the hashes of the lines that `clean_dump` makes of a text."""
+    return line_hashes(map(measure_line, dump_lines(text)))
+
+
+def _hash(line: Line) -> int:
+    hashed = xxhash.xxh32_intdigest(line.key.encode("utf-8", "surrogatepass")) & ~_KIND_BITS
+    if line.word_count >= SHORT_LINE_WORDS:
+        hashed |= LONG_LINE
+    if line.is_sentence and len(line.key) >= _SENTENCE_CHARACTERS:
+        hashed |= SENTENCE_LINE
+    return hashed
 
 
 class RepeatedLines:
-    """Counts, per publisher, in how many articles each line was seen.
+    """The lines of each publisher that stand in several of its articles. Never changes.
 
     Parameters
     ----------
-    max_lines_per_publisher
-        Beyond it the lines seen in one article only are forgotten, oldest first; a line that
-        repeats comes back. Must be at least 64.
-    max_publishers
-        Beyond it the publisher not heard from for longest is forgotten.
-
-    Raises
-    ------
-    ConfigurationError
-        If a bound is too small.
-
-    Notes
-    -----
-    An article that a publisher posts again, corrected or updated, repeats its own prose. So an
-    article most of whose sentences are known already is another version and counts for nothing.
-    Not thread safe.
+    hashes
+        Publisher → its repeated lines, uint32 of any order.
+    common_hashes
+        Those of them that stand in so many articles that they cannot be prose of any one.
     """
 
-    def __init__(self, *, max_lines_per_publisher: int = 8192, max_publishers: int = 2048) -> None:
-        if max_lines_per_publisher < 64:
-            raise ConfigurationError("max_lines_per_publisher must be at least 64")
-        if max_publishers < 1:
-            raise ConfigurationError("max_publishers must be at least 1")
-        self.max_lines_per_publisher = max_lines_per_publisher
-        self.max_publishers = max_publishers
-        self._publishers: OrderedDict[str, dict[int, int]] = OrderedDict()
+    def __init__(
+        self,
+        hashes: Mapping[str, UInt32Array] | None = None,
+        common_hashes: Mapping[str, UInt32Array] | None = None,
+    ) -> None:
+        self._hashes = _sorted(hashes)
+        self._common_hashes = _sorted(common_hashes)
 
     def __len__(self) -> int:
         """Count the lines held, over all publishers."""
-        return sum(map(len, self._publishers.values()))
+        return sum(map(len, self._hashes.values()))
 
-    def observe(self, publisher: str, lines: Iterable[str]) -> None:
-        """Count one article's lines; a line twice in it counts once.
+    def among(self, publisher: str, hashes: UInt32Array) -> BoolArray:
+        """Which of an article's lines repeat in its publisher's articles, bool of shape (n,).
 
         Parameters
         ----------
         publisher
-            As `publisher_of` names it. An empty one is ignored: lines of unknown origin say
-            nothing about a page.
-        lines
-            As `dump_lines` splits them.
+            As `publisher_of` names it; of an unknown (empty) one nothing is known.
+        hashes
+            As `line_hashes` gives them, shape (n,).
         """
-        if not publisher:
-            return
-        lines = list(lines)
-        known = self._publishers.setdefault(publisher, {})
-        self._publishers.move_to_end(publisher)
-        sentences = [
-            _hash(line) for line in lines if len(line) >= 30 and measure_line(line).is_sentence
-        ]
-        seen = sum(hashed in known for hashed in sentences)
-        if len(sentences) >= 2 and seen > len(sentences) / 2:
-            return
-        for hashed in dict.fromkeys(map(_hash, lines)):
-            known[hashed] = min(_HIGHEST_COUNT, known.get(hashed, 0) + 1)
-        if len(known) > self.max_lines_per_publisher:
-            self._publishers[publisher] = self._trimmed(known)
-        while len(self._publishers) > self.max_publishers:
-            self._publishers.popitem(last=False)
+        return _found(self._hashes.get(publisher), hashes)
 
-    def is_repeated(self, publisher: str, line: str) -> bool:
-        """Whether a line was seen in enough earlier articles of a publisher to be its page's.
+    def common_among(self, publisher: str, hashes: UInt32Array) -> BoolArray:
+        """Which of them stand in ``LONG_LINE_ARTICLES`` or more, bool of shape (n,)."""
+        return _found(self._common_hashes.get(publisher), hashes)
 
-        Enough is ``SHORT_LINE_ARTICLES`` for a line under ``SHORT_LINE_WORDS`` words, and
-        ``LONG_LINE_ARTICLES`` from there on, where a standing phrase of prose is likelier.
+    def mark(self, publisher: str, hashes: UInt32Array) -> int:
+        """Return 63 bits that name what this table knows of an article's lines; 0 for nothing.
+
+        What `clean_dump` makes of a text depends on the table by nothing else. So an article was
+        prepared as this table would have it where the mark is the same.
         """
-        known = self._publishers.get(publisher)
-        if not known:
-            return False
-        count = known.get(_hash(line), 0)
-        if count >= LONG_LINE_ARTICLES:
-            return True
-        return count >= SHORT_LINE_ARTICLES and measure_line(line).word_count < SHORT_LINE_WORDS
-
-    def _trimmed(self, known: dict[int, int]) -> dict[int, int]:
-        """Keep three quarters: repeated lines first, then the newest of those seen once."""
-        keep = self.max_lines_per_publisher * 3 // 4
-        repeated = [hashed for hashed, count in known.items() if count > 1][-keep:]
-        once = [hashed for hashed, count in known.items() if count == 1]
-        room = keep - len(repeated)
-        chosen = {*repeated, *(once[-room:] if room > 0 else ())}
-        return {hashed: count for hashed, count in known.items() if hashed in chosen}
+        hits = np.unique(hashes[self.among(publisher, hashes)])
+        if not hits.size:
+            return 0
+        common = self.common_among(publisher, hits)
+        return xxhash.xxh3_64_intdigest(hits.tobytes() + common.tobytes()) >> 1
 
     def to_bytes(self) -> bytes:
-        """Pack into bytes that `from_bytes` reads: counts and hashes, no text of any line."""
-        parts = [
-            _MAGIC,
-            _HEADER.pack(self.max_lines_per_publisher, self.max_publishers),
-            struct.pack("<I", len(self._publishers)),
-        ]
-        for publisher, known in self._publishers.items():
-            name = publisher.encode("utf-8", "surrogatepass")[:65535]
-            parts.append(_PUBLISHER.pack(len(name), len(known)))
-            parts.append(name)
-            parts.append(np.fromiter(known.keys(), dtype="<u8", count=len(known)).tobytes())
-            parts.append(np.fromiter(known.values(), dtype="u1", count=len(known)).tobytes())
-        body = b"".join(parts)
-        return body + struct.pack("<Q", xxhash.xxh3_64_intdigest(body))
+        """Pack into bytes that `from_bytes` reads: hashes, no text of any line."""
+        writer = TableWriter(_REPEATED_MAGIC)
+        writer.number(len(self._hashes))
+        for publisher, hashes in self._hashes.items():
+            writer.publisher(publisher, hashes)
+            writer.flags(self.common_among(publisher, hashes))
+        return writer.sealed()
 
     @classmethod
     def from_bytes(cls, packed: bytes) -> RepeatedLines:
-        """Read what `to_bytes` packed.
+        """Read what `to_bytes` packed; no bytes are an empty table.
 
         Raises
         ------
         CorruptRecordError
             If the bytes are truncated, altered, or of another format.
         """
-        if not packed.startswith(_MAGIC) or len(packed) < len(_MAGIC) + _HEADER.size + 12:
-            raise CorruptRecordError("not a table of repeated lines; learn it again from articles")
-        body, checksum = packed[:-8], struct.unpack("<Q", packed[-8:])[0]
-        if xxhash.xxh3_64_intdigest(body) != checksum:
-            raise CorruptRecordError(
-                "the table of repeated lines is damaged; learn it again from articles"
-            )
-        offset = len(_MAGIC)
-        max_lines, max_publishers = _HEADER.unpack_from(body, offset)
-        offset += _HEADER.size
-        (publisher_count,) = struct.unpack_from("<I", body, offset)
-        offset += 4
-        table = cls(max_lines_per_publisher=max_lines, max_publishers=max_publishers)
-        for _ in range(publisher_count):
-            name_bytes, line_count = _PUBLISHER.unpack_from(body, offset)
-            offset += _PUBLISHER.size
-            name = body[offset : offset + name_bytes].decode("utf-8", "surrogatepass")
-            offset += name_bytes
-            hashes = np.frombuffer(body, dtype="<u8", count=line_count, offset=offset)
-            offset += 8 * line_count
-            counts = np.frombuffer(body, dtype="u1", count=line_count, offset=offset)
-            offset += line_count
-            table._publishers[name] = dict(zip(hashes.tolist(), counts.tolist(), strict=True))
-        return table
+        if not packed:
+            return cls()
+        reader = TableReader(packed, _REPEATED_MAGIC)
+        repeated: dict[str, UInt32Array] = {}
+        common: dict[str, UInt32Array] = {}
+        for _ in range(reader.number()):
+            publisher, hashes = reader.publisher()
+            repeated[publisher] = hashes
+            common[publisher] = hashes[reader.flags(hashes.size)]
+        return cls(repeated, common)
 
 
-def _hash(line: str) -> int:
-    return xxhash.xxh3_64_intdigest(line_key(line).encode("utf-8", "surrogatepass"))
+def _sorted(hashes: Mapping[str, UInt32Array] | None) -> dict[str, UInt32Array]:
+    given = {} if hashes is None else hashes
+    return {
+        publisher: np.unique(np.asarray(given[publisher], dtype=np.uint32))
+        for publisher in sorted(given)
+        if publisher and len(given[publisher])
+    }
+
+
+def _found(known: UInt32Array | None, hashes: UInt32Array) -> BoolArray:
+    if known is None or not hashes.size:
+        return np.zeros(hashes.size, dtype=np.bool_)
+    places = np.minimum(np.searchsorted(known, hashes), known.size - 1)
+    return np.asarray(known[places] == hashes, dtype=np.bool_)

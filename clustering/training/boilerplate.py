@@ -28,7 +28,8 @@ from clustering.prepare.boilerplate_lines import (
     measure_line,
 )
 from clustering.prepare.boilerplate_rules import is_caption, is_furniture, is_rail_header
-from clustering.prepare.repeats import RepeatedLines
+from clustering.prepare.line_counts import LineCounts
+from clustering.prepare.repeats import text_line_hashes
 from clustering.training.boilerplate_pages import (
     EVALUATION_MENU,
     EVALUATION_PROMOS,
@@ -162,16 +163,16 @@ def _evaluate_repeats(samples: Sequence[Sample], menu: Sequence[str]) -> str:
     """Share of junk removed once ten pages of one publisher have been seen."""
     static = [*menu[:52], *EVALUATION_PROMOS]
     group = [s for s in samples if s.set_name == "fnc1_train"]
-    table = RepeatedLines()
+    counts = LineCounts()
     junk = junk_left = 0.0
     for number, sample in enumerate(group):
         text = "\n".join([*static, *dump_lines(sample.text)])
         if number >= 10:
-            cleaned = clean_dump(text, "", publisher="example.com", repeated=table)
+            cleaned = clean_dump(text, "", publisher="example.com", repeated=counts.repeated())
             kept = set(dump_lines(cleaned.body))
             junk += sum(measure_line(row).word_count for row in static)
             junk_left += sum(measure_line(row).word_count for row in static if row in kept)
-        table.observe("example.com", dump_lines(text))
+        counts.observe([("example.com", text_line_hashes(text))])
     return f"repeated lines after ten pages: junk removed {1 - junk_left / junk:6.2%}"
 
 

@@ -226,6 +226,42 @@ class Reassignment:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """An article that is written anew under its handle: prepared otherwise from the same posting.
+
+    Attributes
+    ----------
+    handle
+        Of the article.
+    replaced_record, replaced_bucket_ids
+        What the new record rests on; if another one is stored by now, nothing is written.
+    record, document, bucket_ids
+        As in `Commit`.
+    """
+
+    handle: int
+    replaced_record: bytes
+    replaced_bucket_ids: UInt64Array
+    record: bytes
+    document: bytes
+    bucket_ids: UInt64Array
+    now_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedTables:
+    """What the stream has shown, packed: what every worker follows. Empty before the first epoch.
+
+    ``repeated_lines`` are small; the counts that they come from are another key, which only the
+    one that counts reads (`ClusterStore.line_counts`).
+    """
+
+    epoch: int
+    frequencies: bytes
+    repeated_lines: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ReassignmentResult:
     """How many articles moved, and how many had changed since the snapshot and were left."""
 
@@ -322,12 +358,34 @@ class ClusterStore(Protocol):
         """Apply a reclustering in one step."""
         ...
 
-    async def frequencies(self) -> tuple[int, bytes]:
-        """Epoch and packed table of what the stream has shown; ``(0, b"")`` before the first."""
+    async def rewrite(self, rewrite: Rewrite) -> bool:
+        """Write an article anew; ``False`` when it is gone or was written by another meanwhile.
+
+        It keeps its handle, its cluster and its place in time. The cluster's revision goes up, so
+        that no decision is taken on what the article was.
+        """
         ...
 
-    async def set_frequencies(self, table: bytes) -> int:
-        """Store a new table; returns its epoch."""
+    async def learned(self) -> LearnedTables:
+        """Return what the stream has shown, both tables of one epoch."""
+        ...
+
+    async def line_counts(self) -> tuple[int, bytes]:
+        """Epoch, and the counts that its ``repeated_lines`` come from; empty before the first."""
+        ...
+
+    async def set_learned(
+        self,
+        *,
+        frequencies: bytes,
+        repeated_lines: bytes,
+        line_counts: bytes,
+        expected_epoch: int | None = None,
+    ) -> int:
+        """Store what was counted, all of it in one step; returns the epoch in force then.
+
+        With an ``expected_epoch``, nothing is written when it is no longer the one in force.
+        """
         ...
 
     async def put_job(self, job_id: str, payload: bytes) -> None:

@@ -1,10 +1,10 @@
-"""What the store keeps besides articles and clusters: jobs, leases, document frequencies."""
+"""What the store keeps besides articles and clusters: jobs, leases, what the stream has shown."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from service.store import keys
+from service.store import LearnedTables, keys
 from service.store.connection import Connection
 
 _JOBS_KEPT: Final = 200
@@ -17,25 +17,51 @@ class Bookkeeping:
         self._connection = connection
         self._keys = names
 
-    async def frequencies(self) -> tuple[int, bytes]:
-        """Epoch and packed table of what the stream has shown; ``(0, b"")`` before the first."""
-        epoch, table = await self._connection.transaction(
+    async def learned(self) -> LearnedTables:
+        """Return what the stream has shown, both tables of one epoch."""
+        epoch, frequencies, repeated_lines = await self._connection.transaction(
             [
                 ("HGET", self._keys.key(keys.META), "epoch"),
                 ("GET", self._keys.key(keys.FREQUENCIES)),
+                ("GET", self._keys.key(keys.REPEATED_LINES)),
             ]
         )
-        return int(epoch or 0), bytes(table or b"")
+        return LearnedTables(
+            epoch=int(epoch or 0),
+            frequencies=bytes(frequencies or b""),
+            repeated_lines=bytes(repeated_lines or b""),
+        )
 
-    async def set_frequencies(self, table: bytes) -> int:
-        """Store a new table; returns its epoch."""
-        _, epoch = await self._connection.transaction(
+    async def line_counts(self) -> tuple[int, bytes]:
+        """Epoch, and the counts that its ``repeated_lines`` come from; empty before the first."""
+        epoch, counts = await self._connection.transaction(
             [
-                ("SET", self._keys.key(keys.FREQUENCIES), table),
-                ("HINCRBY", self._keys.key(keys.META), "epoch", 1),
+                ("HGET", self._keys.key(keys.META), "epoch"),
+                ("GET", self._keys.key(keys.LINE_COUNTS)),
             ]
         )
-        return int(epoch)
+        return int(epoch or 0), bytes(counts or b"")
+
+    async def set_learned(
+        self,
+        *,
+        frequencies: bytes,
+        repeated_lines: bytes,
+        line_counts: bytes,
+        expected_epoch: int | None = None,
+    ) -> int:
+        """Store what was counted, all of it in one step; returns the epoch in force then.
+
+        With an ``expected_epoch``, nothing is written when it is no longer the one in force.
+        """
+        epoch: int = await self._connection.run(
+            "set_learned",
+            "" if expected_epoch is None else expected_epoch,
+            frequencies,
+            repeated_lines,
+            line_counts,
+        )
+        return epoch
 
     async def put_job(self, job_id: str, payload: bytes) -> None:
         """Store a job, new or changed. The newest 200 are kept."""

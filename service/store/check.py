@@ -26,6 +26,13 @@ from service.store.encoding import (
 _PER_CALL = 500
 _INLINE_BYTES = 60
 _FIRST_SHARDS = 4096
+_UNCHECKED = {
+    keys.FREQUENCIES,
+    keys.REPEATED_LINES,
+    keys.LINE_COUNTS,
+    keys.JOBS,
+    keys.JOB_ORDER,
+}
 
 
 @dataclass
@@ -121,7 +128,7 @@ def _file(contents: _Contents, name: str, value: Any) -> bool:
         for number, text in value.items():
             first, shards, buckets = map(int, text.split())
             contents.partitions[int(number)] = (first, shards, buckets)
-    elif name in {keys.FREQUENCIES, keys.JOBS, keys.JOB_ORDER} or name.startswith(keys.LEASE):
+    elif name in _UNCHECKED or name.startswith(keys.LEASE):
         pass
     else:
         kind, part = name[:2], name[2:]

@@ -23,6 +23,8 @@ p                      hash      time partition → first handle, shards, bucket
 b:PARTITION:SHARD      hash      lower 32 bits of a bucket id → handles, 4 bytes each, ascending
 b:PARTITION:hHEAD.REST string    handles of a bucket with more than 15 of them
 freq                   string    document frequencies of the stream
+lines                  string    lines that repeat across a publisher's articles
+lines:counts           string    the counts they come from
 jobs, jobs:order       hash,     background jobs and their order
                        zset
 lease:NAME             string    holder of a lease, with expiry
@@ -52,6 +54,8 @@ OPEN_CLUSTERS: Final = "open"
 PARTITIONS: Final = "p"
 BUCKETS: Final = "b:"
 FREQUENCIES: Final = "freq"
+REPEATED_LINES: Final = "lines"
+LINE_COUNTS: Final = "lines:counts"
 JOBS: Final = "jobs"
 JOB_ORDER: Final = "jobs:order"
 LEASE: Final = "lease:"

@@ -6,10 +6,13 @@ on the server, so what it checked still holds when it writes. ``keys`` names wha
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, Final
+
+import numpy as np
 
 from clustering.articles import UInt8Array, UInt64Array
 from clustering.propose import BucketLimits
@@ -20,6 +23,7 @@ from service.store import (
     Probe,
     Reassignment,
     ReassignmentResult,
+    Rewrite,
     StoredArticle,
     StoredCandidate,
     StoreError,
@@ -182,10 +186,10 @@ class RedisClusterStore(StoreReader):
             For malformed ids, buckets or weights.
         """
         digest = keys.digest_article_id(commit.article_id)
-        replaced, revision, old_buckets = 0, 1, b""
+        replaced, revision, old_buckets, old_record = 0, 1, b"", b""
         if commit.replaces is not None:
             replaced, revision = commit.replaces.handle, commit.replaces.revision + 1
-            found, old_buckets = await self._traces(digest)
+            found, old_buckets, old_record = await self._traces(digest)
             if found != replaced:
                 raise ConflictError(f"article {commit.article_id!r} changed meanwhile")
         for name, ids in (
@@ -218,6 +222,7 @@ class RedisClusterStore(StoreReader):
                 commit.least_candidate_weight,
                 replaced,
                 old_buckets,
+                _name_of(old_record),
                 len(commit.expected_revisions),
                 *flat_pairs(commit.expected_revisions),
                 len(commit.moves),
@@ -241,7 +246,7 @@ class RedisClusterStore(StoreReader):
         """Remove every trace of an article; ``False`` when there is none."""
         digest = keys.digest_article_id(article_id)
         for _ in range(_DELETE_ATTEMPTS):
-            handle, buckets = await self._traces(digest)
+            handle, buckets, record = await self._traces(digest)
             if not handle:
                 return False
             try:
@@ -254,6 +259,7 @@ class RedisClusterStore(StoreReader):
                         digest,
                         handle,
                         buckets,
+                        _name_of(record),
                     )
                 )
             except ConflictError:
@@ -295,6 +301,30 @@ class RedisClusterStore(StoreReader):
         )
         return ReassignmentResult(moved=answer[1], left=answer[2])
 
+    async def rewrite(self, rewrite: Rewrite) -> bool:
+        """Write an article anew; ``False`` when it is gone or was written by another meanwhile."""
+        old, new = rewrite.replaced_bucket_ids, rewrite.bucket_ids
+        whole, _ = pack_buckets(new)
+        removed, _ = pack_buckets(np.setdiff1d(old, new))
+        added, _ = pack_buckets(np.setdiff1d(new, old))
+        answer = self._checked(
+            await self._connection.run(
+                "rewrite",
+                self._opened(),
+                repr(float(rewrite.now_seconds)),
+                int(rewrite.now_seconds // self._partition_seconds),
+                rewrite.handle,
+                _name_of(rewrite.replaced_record),
+                rewrite.record,
+                rewrite.document,
+                removed,
+                added,
+                int(new.size > 0) - int(old.size > 0),
+                b"" if self._bucket_ids_of is not None else whole,
+            )
+        )
+        return bool(answer[1])
+
     async def check(self) -> list[str]:
         """Return one sentence for each contradiction in what is stored; see `service.store.check`.
 
@@ -302,16 +332,16 @@ class RedisClusterStore(StoreReader):
         """
         return await find_contradictions(self._connection, self._keys, self._bucket_ids_of)
 
-    async def _traces(self, digest: bytes) -> tuple[int, bytes]:
-        """Return handle (0 for none) and packed buckets of an article."""
+    async def _traces(self, digest: bytes) -> tuple[int, bytes, bytes]:
+        """Return handle (0 for none), packed buckets and record of an article."""
         shard = keys.article_id_shard(digest)
         found: Sequence[Any] = await self._connection.run("traces", shard, digest)
         if not found:
-            return 0, b""
+            return 0, b"", b""
         handle, record, buckets = found
         if not buckets and self._bucket_ids_of is not None:
             buckets, _ = pack_buckets(self._bucket_ids_of(record))
-        return handle, buckets
+        return handle, buckets, record
 
     def _opened(self) -> str:
         if not self._fingerprint:
@@ -339,3 +369,11 @@ class RedisClusterStore(StoreReader):
             f"{stored.decode('utf-8', 'replace')}, this process runs {current}: start the version "
             "that wrote it, re-index with `samestory reindex`, or use another collection"
         )
+
+
+def _name_of(record: bytes) -> str:
+    """Return what names a record where a script must find it as it was read; none for no record.
+
+    SHA-1 because it is the one hash that scripts have built in.
+    """
+    return hashlib.sha1(record, usedforsecurity=False).hexdigest() if record else ""

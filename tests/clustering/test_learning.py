@@ -8,7 +8,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustering.learning import FIRST_ARTICLES, counting_is_due
+from clustering.learning import FIRST_ARTICLES, LineLearner, counting_is_due
+from clustering.prepare import LineCounts, text_line_hashes
 
 
 def counted_at(articles: int) -> list[int]:
@@ -45,3 +46,17 @@ def test_never_for_a_stream_that_has_not_grown(counted: int, articles: int) -> N
     if due:
         assert counting_is_due(counted, articles + 1)
         assert not counting_is_due(articles, articles)
+
+
+def test_lines_are_learned_on_the_same_schedule() -> None:
+    """What a table knows are the articles up to the moment it was made, and no others."""
+    learner, seen, moments = LineLearner(), LineCounts(), []
+    for size in range(41):
+        if learner.learn():
+            moments.append(size)
+            assert learner.repeated.to_bytes() == seen.repeated().to_bytes()
+            assert len(learner.repeated) == size // 2
+        hashes = text_line_hashes(f"Link {size // 2}")
+        learner.add("a.example", hashes)
+        seen.observe([("a.example", hashes)])
+    assert moments == counted_at(41)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,8 +17,8 @@ import pytest
 from clustering.articles import Article, TextKind
 from clustering.errors import InvalidArticleError
 from clustering.packing import pack_features
-from clustering.prepare import analyse
-from clustering.preparer import Preparer, content_digest
+from clustering.prepare import LineCounts, analyse
+from clustering.preparer import Preparer, content_digest, extract_article
 from clustering.propose import bucket_ids
 from service.samples import sample_articles
 
@@ -211,6 +212,37 @@ def test_nothing_is_remembered_from_article_to_article(preparer: Preparer) -> No
     forwards = [pack_features(item.features) for item in preparer.prepare_all(articles)]
     backwards = [pack_features(item.features) for item in preparer.prepare_all(articles[::-1])]
     assert forwards == backwards[::-1]
+
+
+@pytest.mark.parametrize("field", ["text", "html"])
+def test_lines_that_the_publisher_repeats_go(preparer: Preparer, field: str) -> None:
+    box = "Readers of the Fjordposten met the mayor at the harbour festival last summer."
+    text = f"{box}\n\n{BODY}"
+    if field == "html":
+        text = PAGE.replace("<p>", f"<p>{box}</p><p>", 1)
+
+    def given(content: str) -> Article:
+        at = {"text": content} if field == "text" else {"html": content}
+        return Article(text=at.get("text", ""), html=at.get("html", ""), source="Fjordposten")
+
+    article = given(text)
+    extracted = extract_article(article)
+    assert extracted.from_page is (field == "html")
+    assert box in preparer.prepare(article).body
+    other = extract_article(Article(text=box, source="Fjordposten"))
+    counts = LineCounts()
+    counts.observe([(other.publisher, other.line_hashes())] * 2)
+    cleaner = preparer.with_repeated(counts.repeated())
+    assert cleaner.frequencies is preparer.frequencies
+    preparation = cleaner.prepare_extracted(extracted)
+    assert preparation.repeated_mark != 0
+    assert preparation.article.body == cleaner.prepare(article).body
+    assert box not in preparation.article.body
+    plain = preparer.prepare(given(text.replace(box, "")))
+    assert pack_features(preparation.article.features) == pack_features(plain.features)
+    unknown = replace(article, source="")
+    assert box in cleaner.prepare(unknown).body
+    assert extract_article(unknown).line_hashes().size == 0
 
 
 DIGEST_SCRIPT = """

@@ -25,8 +25,7 @@ async def core(redis_url: str) -> AsyncIterator[Core]:
 
 async def table(core: Core) -> tuple[int, int]:
     """Newest handle counted and articles counted, as stored."""
-    _, packed = await core.store.frequencies()
-    counted, observed = unpack_frequencies(packed)
+    counted, observed = unpack_frequencies((await core.store.learned()).frequencies)
     return counted, observed.article_count
 
 
@@ -51,18 +50,18 @@ def test_the_fingerprint_is_the_same_everywhere() -> None:
 async def test_nothing_to_learn_at_first(core: Core) -> None:
     assert not await core.clusterer.learn(core.store, 19)
     assert not await core.clusterer.follow(core.store, 0)
-    assert core.clusterer.frequency_epoch == 0
+    assert core.clusterer.epoch == 0
 
 
 async def test_one_learns_and_the_others_follow(core: Core) -> None:
     for article in samples()[:21]:
         await core.ingest.post(article)
-    assert core.clusterer.frequency_epoch == 1
+    assert core.clusterer.epoch == 1
     assert await table(core) == (20, 20)
     other = Clusterer()
     decider = other.decider
     assert await other.follow(core.store, 1)
-    assert other.frequency_epoch == 1
+    assert other.epoch == 1
     assert other.decider is not decider
     assert not await other.follow(core.store, 1)
     assert await core.store.acquire_lease("frequencies", "free", ttl_seconds=5)
@@ -75,7 +74,7 @@ async def test_two_that_learn_at_once_count_once(core: Core) -> None:
     await core.ingest.post(samples()[19])
     await asyncio.gather(*(other.learn(core.store, 20) for other in others))
     assert await table(core) == (20, 20)
-    assert (await core.store.frequencies())[0] == 1
+    assert (await core.store.learned()).epoch == 1
 
 
 async def test_who_holds_the_lease_learns(core: Core) -> None:
@@ -83,7 +82,7 @@ async def test_who_holds_the_lease_learns(core: Core) -> None:
         await core.ingest.post(article)
     assert await core.store.acquire_lease("frequencies", "another", ttl_seconds=60)
     assert not await core.clusterer.learn(core.store, 20)
-    assert core.clusterer.frequency_epoch == 0
+    assert core.clusterer.epoch == 0
 
 
 async def test_a_table_that_comes_meanwhile_is_not_counted_into(core: Core) -> None:
@@ -95,8 +94,10 @@ async def test_a_table_that_comes_meanwhile_is_not_counted_into(core: Core) -> N
         vectors = [
             core.clusterer.preparer.prepare(article).features.vector for article in samples()[:20]
         ]
-        epoch = await core.store.set_frequencies(
-            pack_frequencies(20, ObservedFrequencies.of(vectors))
+        epoch = await core.store.set_learned(
+            frequencies=pack_frequencies(20, ObservedFrequencies.of(vectors)),
+            repeated_lines=b"",
+            line_counts=b"",
         )
         await core.clusterer.follow(core.store, epoch)
 

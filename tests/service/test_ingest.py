@@ -11,8 +11,10 @@ from redis import Redis
 
 from clustering.articles import Article
 from clustering.errors import InvalidArticleError
+from clustering.learning import LineLearner
 from clustering.metrics import bcubed
 from clustering.online import OnlineClusterer
+from clustering.preparer import extract_article
 from service.ingest import Ingest
 from service.samples import sample_labels
 from service.store import (
@@ -44,12 +46,17 @@ async def core(redis_url: str) -> AsyncIterator[Core]:
 
 
 async def test_the_service_decides_as_the_online_clusterer(core: Core) -> None:
-    """The same stream gives the same decisions, frequencies learned on the way included."""
+    """The same stream gives the same decisions, with all that is learned on the way."""
     online = OnlineClusterer(core.clusterer.shipped, core.clusterer.scheme)
+    learner, preparer = LineLearner(), core.clusterer.preparer
     name: dict[str, str] = {}
     epochs = []
     for article in samples():
-        expected = online.add(core.clusterer.preparer.prepare(article).features)
+        if learner.learn():
+            preparer = preparer.with_repeated(learner.repeated)
+        extracted = extract_article(article)
+        expected = online.add(preparer.prepare_extracted(extracted).article.features)
+        learner.add(extracted.publisher, extracted.line_hashes())
         outcome = await core.ingest.post(article)
         assert outcome.decision == expected.outcome.value, article.article_id
         assert outcome.similarity == expected.similarity
@@ -60,7 +67,7 @@ async def test_the_service_decides_as_the_online_clusterer(core: Core) -> None:
             assert outcome.runner_up is not None
             assert outcome.runner_up.similarity == expected.runner_up.similarity
             assert name[outcome.runner_up.cluster_id] == expected.runner_up.cluster_id
-        epochs.append(core.clusterer.frequency_epoch)
+        epochs.append(core.clusterer.epoch)
     # Taken up before the articles that find 20, 22 … stored.
     assert [k for k in range(1, len(epochs)) if epochs[k] > epochs[k - 1]][:3] == [20, 22, 24]
     places = await core.places()

@@ -109,11 +109,11 @@ async def test_a_cluster_wrongly_merged_is_divided_with_its_lineage(core: Core) 
 async def test_a_dry_run_changes_nothing(core: Core) -> None:
     await post(core, QUAKE, QUAKE_COPY, QUAKE_OTHER)
     await reassign(core, {QUAKE_OTHER: "c_astray"})
-    before = await core.places(), await core.store.frequencies(), await core.store.counts()
+    before = await core.places(), await core.store.learned(), await core.store.counts()
     job = await core.nightly.run(apply=False)
     assert (job.state, job.merged, job.moved) == ("planned", 1, 1)
     assert (job.cluster_count_before, job.cluster_count_after) == (2, 1)
-    after = await core.places(), await core.store.frequencies(), await core.store.counts()
+    after = await core.places(), await core.store.learned(), await core.store.counts()
     assert after == before
 
 
@@ -217,7 +217,7 @@ class BreakingStore(RedisClusterStore):
 async def test_a_run_that_fails_leaves_everything_as_it_was(core: Core) -> None:
     await post(core, QUAKE, QUAKE_COPY, QUAKE_OTHER)
     await reassign(core, {QUAKE_OTHER: "c_astray"})
-    before = await core.places(), await core.store.frequencies()
+    before = await core.places(), await core.store.learned()
     store = BreakingStore(core.url)
     await store.open(core.clusterer.fingerprint())
     with pytest.raises(RuntimeError, match="on fire"):
@@ -226,7 +226,7 @@ async def test_a_run_that_fails_leaves_everything_as_it_was(core: Core) -> None:
     job = await core.nightly.get("r_a")
     assert job is not None
     assert (job.state, job.error) == ("failed", "RuntimeError: the disk is on fire")
-    assert (await core.places(), await core.store.frequencies()) == before
+    assert (await core.places(), await core.store.learned()) == before
     # Run again under the same id, nothing of the failure is left in the answer.
     again = await core.nightly.run(reclustering_id="r_a")
     assert (again.state, again.error, again.created_at) == ("applied", None, job.created_at)

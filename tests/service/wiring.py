@@ -76,6 +76,10 @@ class HookedStore(RedisClusterStore):
         await self._run_hook("reassign")
         return await super().reassign(reassignment)
 
+    async def rewrite(self, rewrite: Any) -> Any:
+        await self._run_hook("rewrite")
+        return await super().rewrite(rewrite)
+
     async def counts(self) -> dict[str, int]:
         counts = await super().counts()
         await self._run_hook("counts")

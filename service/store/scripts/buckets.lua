@@ -94,6 +94,12 @@ local function split_shard(p)
     end
 end
 
+local function split_shards(p)
+    while p.buckets > p.shards * BUCKETS_PER_SHARD do
+        split_shard(p)
+    end
+end
+
 local function add_to_buckets(p, packed_buckets, handle)
     local entry = pack_handle(handle)
     for k = 0, #packed_buckets / 6 - 1 do
@@ -112,9 +118,51 @@ local function add_to_buckets(p, packed_buckets, handle)
             call('HSET', key, field, '')
         end
     end
-    while p.buckets > p.shards * BUCKETS_PER_SHARD do
-        split_shard(p)
+    split_shards(p)
+end
+
+-- The partition that holds the buckets of a handle; nil when there is none that old.
+local function partition_of(partitions, handle)
+    local found
+    for i = 1, #partitions do
+        if partitions[i].first <= handle then
+            found = partitions[i]
+        end
     end
+    return found
+end
+
+local function with_entry(value, handle)
+    local offset = #value
+    while offset > 0 and handle_at(value, offset - 4) > handle do
+        offset = offset - 4
+    end
+    if offset > 0 and handle_at(value, offset - 4) == handle then
+        return value
+    end
+    return sub(value, 1, offset) .. pack_handle(handle) .. sub(value, offset + 1)
+end
+
+-- Add a handle that is not the newest: entries stay in ascending order.
+local function insert_into_buckets(p, packed_buckets, handle)
+    for k = 0, #packed_buckets / 6 - 1 do
+        local field, rest, head = bucket_at(packed_buckets, k)
+        local key = shard_key(p, rest, head)
+        local value = call('HGET', key, field)
+        if not value then
+            p.buckets = p.buckets + 1
+        elseif value == '' then
+            value = call('GET', long_key(p, rest, head))
+        end
+        value = with_entry(value or '', handle)
+        if #value <= INLINE_BYTES then
+            call('HSET', key, field, value)
+        else
+            call('SET', long_key(p, rest, head), value)
+            call('HSET', key, field, '')
+        end
+    end
+    split_shards(p)
 end
 
 local function without_entry(value, entry)
@@ -132,12 +180,7 @@ local function without_entry(value, entry)
 end
 
 local function remove_from_buckets(partitions, packed_buckets, handle)
-    local p
-    for i = 1, #partitions do
-        if partitions[i].first <= handle then
-            p = partitions[i]
-        end
-    end
+    local p = partition_of(partitions, handle)
     if not p then
         return
     end

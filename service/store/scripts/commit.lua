@@ -9,7 +9,7 @@ local header, document, record = take(), take(), take()
 local cluster_id, group_id = take(), take()
 local buckets, weights, keep_buckets = take(), take(), take()
 local least, share, least_weight = take_number(), take_number(), take_number()
-local replaced, old_buckets = take_number(), take()
+local replaced, old_buckets, old_record = take_number(), take(), take()
 local now_number = tonumber(now)
 
 local meta = call('HMGET', base .. K.META, 'fingerprint', 'handle', 'indexed')
@@ -86,6 +86,10 @@ if replaced > 0 then
     replaced_cluster = read_assignment(replaced)
     if not replaced_cluster then
         return {'conflict', 'the replaced article has no cluster'}
+    end
+    -- Its old buckets were told from its record, which the nightly job may have written anew.
+    if record_name(replaced) ~= old_record then
+        return {'conflict', 'the article itself was prepared anew meanwhile'}
     end
     touch(replaced_cluster)
 end

@@ -40,6 +40,12 @@ local function write_assignment(handle, cluster_id, group_id)
     call('HSET', key, field, char(#cluster_id) .. cluster_id .. group_id)
 end
 
+-- What names the record of a handle, as it is stored now; nil when there is none.
+local function record_name(handle)
+    local record = call('GET', base .. K.RECORD .. handle)
+    return record and redis.sha1hex(record)
+end
+
 -- Clusters. State: 1 open, 2 merged, 3 empty.
 local OPEN, MERGED, EMPTY = 1, 2, 3
 local CLUSTER_FORMAT = '<BI4I4dd'

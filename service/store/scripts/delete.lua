@@ -2,7 +2,7 @@
 -- uses: common buckets changes
 -- Remove every trace of an article, if its handle is still the one that was read.
 local fingerprint, now = take(), take()
-local id_shard, digest, handle, buckets = take(), take(), take_number(), take()
+local id_shard, digest, handle, buckets, record = take(), take(), take_number(), take(), take()
 
 local found = call('HGET', base .. K.META, 'fingerprint')
 if found ~= fingerprint then
@@ -10,6 +10,9 @@ if found ~= fingerprint then
 end
 if tonumber(call('HGET', base .. K.ARTICLE_IDS .. id_shard, digest)) ~= handle then
     return {'conflict', 'the article was replaced or deleted meanwhile'}
+end
+if record_name(handle) ~= record then
+    return {'conflict', 'the article was prepared anew meanwhile'}
 end
 local cluster_id = read_assignment(handle)
 local cluster = touch(cluster_id)

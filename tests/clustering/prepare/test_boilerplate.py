@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from clustering.prepare.boilerplate import clean_dump, clean_title, prose_probabilities
 from clustering.prepare.boilerplate_features import context_feature_names, line_features
 from clustering.prepare.boilerplate_lines import dump_lines, measure_line
-from clustering.prepare.repeats import RepeatedLines
+from clustering.prepare.line_counts import LineCounts
+from clustering.prepare.repeats import text_line_hashes
 
 PARAGRAPHS = (
     (
@@ -201,6 +202,45 @@ def test_text_of_furniture_alone_gives_an_empty_body() -> None:
     assert clean_dump("Home\nSign in\nhttps://example.com/x\n5 hours ago").body == ""
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Chat with us in Facebook Messenger. Find out what's happening in the world as it unfolds.",
+        "Celebrating 90 years of the Post! Look back at the town's history. Click to read more.",
+        "Have a suggestion on how we can improve our evening page? Send us a note.",
+        "External links are provided for reference. The Post is not responsible for the content.",
+        "Like us on Facebook",
+    ],
+)
+def test_an_invitation_is_no_article(line: str) -> None:
+    assert clean_dump(line, "The first ships left the harbour").body == ""
+    text = "\n".join([*PARAGRAPHS, line])
+    assert clean_dump(text).body.split("\n\n") == list(PARAGRAPHS)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "The finale of I'm a Celebrity... Get Me Out of Here drew an average of 10.9m viewers.",
+        "Like other phones of its year, this one has access to sites such as Facebook and Twitter.",
+        "Sign-up for spring crops closes here at the end of this month, the ministry said.",
+        "The minister asked his staff to keep in touch with us and to send reports on Facebook.",
+        "Police asked witnesses to come forward. Call us, an officer said on Tuesday evening.",
+    ],
+)
+def test_news_that_sounds_like_an_invitation_stays(line: str) -> None:
+    assert clean_dump("\n".join([*PARAGRAPHS, line])).body.split("\n\n") == [*PARAGRAPHS, line]
+
+
+def test_a_headline_that_is_a_sentence_goes_with_the_list_it_stands_in() -> None:
+    links = [f"Harbour Pool Number {n} Opens" for n in range(5)]
+    lone = "Who really said that the old bridge of the town should be torn down?"
+    text = "\n".join([*PARAGRAPHS, *links, lone, *links[::-1], "Old Town Walks", "Dry Day Games"])
+    assert clean_dump(text).body.split("\n\n") == list(PARAGRAPHS)
+    among = "\n".join([*PARAGRAPHS[:2], lone, *PARAGRAPHS[2:]])
+    assert lone in clean_dump(among).body
+
+
 def test_article_survives_an_early_end_mark() -> None:
     text = "\n".join([PARAGRAPHS[0], "tg/ar (AFP, Reuters)", *PARAGRAPHS[1:]])
     assert clean_dump(text).body.split("\n\n") == list(PARAGRAPHS)
@@ -208,17 +248,25 @@ def test_article_survives_an_early_end_mark() -> None:
 
 def test_repeated_lines_of_a_publisher_go_and_updates_keep_their_prose() -> None:
     box = "Our reporters live where you live and they answer every letter you send to them."
-    table = RepeatedLines()
+    counts = LineCounts()
+
+    def observe(rows: list[str]) -> None:
+        counts.observe([("post.example", text_line_hashes("\n".join(rows)))])
+
     for number in range(5):
         other = [f"{text} This is report number {number}." for text in PARAGRAPHS[:2]]
-        table.observe("post.example", [box, *(f"{number} {row}" for row in other)])
+        observe([box, *(f"{number} {row}" for row in other)])
     text = "\n".join([box, *PARAGRAPHS])
     assert box in clean_dump(text, publisher="post.example").body
+    table = counts.repeated()
     cleaned = clean_dump(text, publisher="post.example", repeated=table)
     assert cleaned.body.split("\n\n") == list(PARAGRAPHS)
+    assert cleaned.repeated_mark == table.mark("post.example", text_line_hashes(text)) != 0
+    assert clean_dump(text, publisher="other.example", repeated=table).repeated_mark == 0
     for _ in range(6):
-        table.observe("post.example", [box, *PARAGRAPHS])
-    assert clean_dump(text, publisher="post.example", repeated=table).body.endswith(PARAGRAPHS[3])
+        observe([box, *PARAGRAPHS])
+    cleaned = clean_dump(text, publisher="post.example", repeated=counts.repeated())
+    assert cleaned.body.split("\n\n") == list(PARAGRAPHS)
 
 
 def test_features_have_the_named_columns() -> None:

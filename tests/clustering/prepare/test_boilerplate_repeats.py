@@ -1,86 +1,177 @@
-"""Repeated lines: counting against a plain recount, bounds, and the packed form."""
+"""Repeated lines: counting against a plain recount, bounds, order, and the packed forms."""
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clustering.articles import UInt32Array
 from clustering.errors import ConfigurationError, CorruptRecordError
-from clustering.prepare.repeats import RepeatedLines
+from clustering.prepare.line_counts import COUNTED_LINES_PER_PUBLISHER, LineCounts
+from clustering.prepare.repeats import RepeatedLines, text_line_hashes
 
 LONG = " ".join(f"word{number}" for number in range(30))
+SITE = "a.example"
+
+
+def hashes(*lines: str) -> UInt32Array:
+    return text_line_hashes("\n\n".join(lines))
+
+
+def counted(*articles: tuple[str, ...], **bounds: int) -> LineCounts:
+    counts = LineCounts(**bounds)
+    counts.observe((SITE, hashes(*lines)) for lines in articles)
+    return counts
+
+
+def is_repeated(table: RepeatedLines, line: str, publisher: str = SITE) -> bool:
+    (found,) = table.among(publisher, hashes(line))
+    return bool(found)
 
 
 def test_short_lines_need_two_articles_and_long_ones_four() -> None:
-    table = RepeatedLines()
+    counts = LineCounts()
     for seen, (short, long) in enumerate([(False, False), (False, False), (True, False)]):
-        assert table.is_repeated("a.example", "Fish of the day") is short, seen
-        assert table.is_repeated("a.example", LONG) is long, seen
-        table.observe("a.example", ["Fish of the day", "Fish of the day", LONG])
-    table.observe("a.example", [LONG])
-    assert table.is_repeated("a.example", LONG)
-    assert table.is_repeated("a.example", " -  FISH of the  day")
-    assert not table.is_repeated("b.example", "Fish of the day")
+        table = counts.repeated()
+        assert is_repeated(table, "Fish of the day") is short, seen
+        assert is_repeated(table, LONG) is long, seen
+        counts.observe([(SITE, hashes("Fish of the day", "Fish of the day", LONG))])
+    counts.observe([(SITE, hashes(LONG))])
+    table = counts.repeated()
+    assert is_repeated(table, LONG)
+    assert is_repeated(table, " -  FISH of the  day")
+    assert not is_repeated(table, "Fish of the day", "b.example")
 
 
 def test_unknown_publishers_are_ignored() -> None:
-    table = RepeatedLines()
-    for _ in range(5):
-        table.observe("", ["Menu"])
-    assert len(table) == 0
-    assert not table.is_repeated("", "Menu")
+    counts = LineCounts()
+    counts.observe([("", hashes("Menu"))] * 5)
+    assert len(counts) == 0
+    assert not is_repeated(counts.repeated(), "Menu", "")
+    assert not RepeatedLines({"": hashes("Menu")}).among("", hashes("Menu")).any()
 
 
 def test_another_version_of_an_article_counts_for_nothing() -> None:
-    table = RepeatedLines()
-    prose = [f"The council of town {n} met on Monday to talk of the bridge." for n in range(6)]
-    for _ in range(8):
-        table.observe("a.example", prose)
-    assert not any(table.is_repeated("a.example", line) for line in prose)
+    prose = tuple(f"The council of town {n} met on Monday to talk of the bridge." for n in range(6))
+    table = counted(*[prose] * 8).repeated()
+    assert not table.among(SITE, hashes(*prose)).any()
 
 
 @settings(max_examples=50)
 @given(st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=6), max_size=12))
 def test_counts_match_a_recount(articles: list[list[str]]) -> None:
-    table = RepeatedLines()
-    for article in articles:
-        table.observe("a.example", article)
+    counts = counted(*map(tuple, articles))
+    table = counts.repeated()
+    window = LineCounts.of_window((SITE, hashes(*lines)) for lines in articles).repeated()
     for letter in "abcdefghij":
         expected = sum(letter in article for article in articles) >= 2
-        assert table.is_repeated("a.example", letter) is expected
-    copy = RepeatedLines.from_bytes(table.to_bytes())
-    assert copy.to_bytes() == table.to_bytes()
-    assert all(
-        copy.is_repeated("a.example", c) == table.is_repeated("a.example", c) for c in "abcdefghij"
-    )
+        assert is_repeated(table, letter) is expected
+        assert is_repeated(window, letter) is expected
+    copy = LineCounts.from_bytes(counts.to_bytes())
+    assert copy.to_bytes() == counts.to_bytes()
+    assert RepeatedLines.from_bytes(table.to_bytes()).to_bytes() == table.to_bytes()
+    assert copy.repeated().to_bytes() == table.to_bytes()
+
+
+def test_counting_bit_by_bit_is_counting_at_once() -> None:
+    rng = random.Random(3)
+    articles = [
+        (rng.choice(["a", "b", "c"]), hashes(*rng.choices([f"line {n}" for n in range(90)], k=9)))
+        for _ in range(60)
+    ]
+    whole = LineCounts(max_lines_per_publisher=64)
+    whole.observe(articles)
+    parts = LineCounts(max_lines_per_publisher=64)
+    for start in range(0, 60, 7):
+        parts.observe(articles[start : start + 7])
+        parts = LineCounts.from_bytes(parts.to_bytes())
+    assert parts.repeated().to_bytes() == whole.repeated().to_bytes()
+
+
+def test_a_window_is_counted_in_any_order() -> None:
+    """Versions of one article differ in what they add: which came first must not matter."""
+    prose = [f"The council of town {n} met on Monday to talk of the bridge." for n in range(9)]
+    articles = [
+        (f"{number % 2}.example", hashes("Menu", *prose[number : number + 4], f"Photo {number}"))
+        for number in range(6)
+    ] * 2
+    table = LineCounts.of_window(articles).repeated().to_bytes()
+    for seed in range(20):
+        random.Random(seed).shuffle(articles)
+        assert LineCounts.of_window(articles).repeated().to_bytes() == table
 
 
 def test_memory_is_bounded_and_repeated_lines_stay() -> None:
-    table = RepeatedLines(max_lines_per_publisher=100, max_publishers=3)
-    for number in range(400):
-        table.observe("a.example", ["Menu", f"line {number}", f"other {number}"])
-    assert len(table) <= 100
-    assert table.is_repeated("a.example", "Menu")
-    for name in ("b", "c", "d", "e"):
-        table.observe(name, ["x"])
-    assert not table.is_repeated("a.example", "Menu")
+    counts = counted(
+        *[("Menu", f"line {number}", f"other {number}") for number in range(400)],
+        max_lines_per_publisher=100,
+        max_publishers=3,
+    )
+    assert len(counts) <= 100
+    assert is_repeated(counts.repeated(), "Menu")
+    counts.observe((name, hashes("x")) for name in ("b", "c", "d", "e"))
+    assert not is_repeated(counts.repeated(), "Menu")
 
 
-@pytest.mark.parametrize("cut", [0, 5, 20, -1, -9])
+def test_bytes_at_two_thousand_publishers() -> None:
+    """Both tables full to the brim, as the module states their size."""
+    lines = (4 * np.arange(COUNTED_LINES_PER_PUBLISHER)).astype(np.uint32)
+    counts = LineCounts()
+    counts.observe((f"{n}.example", lines) for n in range(2000) for _ in range(2))
+    assert len(counts.to_bytes()) < 21e6
+    assert 8e6 < len(counts.repeated().to_bytes()) < 8.5e6
+
+
+def test_of_too_many_repeated_lines_those_seen_most_stay() -> None:
+    articles = [tuple(f"line {n}" for n in range(limit)) for limit in (80, 80, 10)]
+    table = counted(*articles).repeated(max_lines_per_publisher=10)
+    assert len(table) == 10
+    assert all(is_repeated(table, f"line {n}") for n in range(10))
+
+
+def test_common_lines_stand_in_four_articles() -> None:
+    table = counted(("Menu", "Sport"), ("Menu", "Sport"), ("Menu",), ("Menu",)).repeated()
+    lines = hashes("Menu", "Sport", "News of today")
+    assert table.among(SITE, lines).tolist() == [True, True, False]
+    assert table.common_among(SITE, lines).tolist() == [True, False, False]
+    copy = RepeatedLines.from_bytes(table.to_bytes())
+    assert copy.common_among(SITE, lines).tolist() == [True, False, False]
+    assert copy.mark(SITE, lines) == table.mark(SITE, lines)
+    earlier = counted(("Menu", "Sport"), ("Menu", "Sport")).repeated()
+    assert earlier.mark(SITE, lines) != table.mark(SITE, lines)
+
+
+def test_the_mark_names_what_is_taken_out() -> None:
+    table = counted(("Menu", "Sport"), ("Menu", "Sport")).repeated()
+    assert table.mark(SITE, hashes("Menu", "News of today")) != 0
+    assert table.mark(SITE, hashes("Menu", "A")) == table.mark(SITE, hashes("B", "Menu", "Menu"))
+    assert table.mark(SITE, hashes("Menu", "Sport")) != table.mark(SITE, hashes("Menu"))
+    assert table.mark(SITE, hashes("News of today")) == 0
+    assert table.mark(SITE, hashes()) == table.mark("other", hashes("Menu")) == 0
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20, -1, -9])
 def test_damaged_bytes_are_refused(cut: int) -> None:
-    table = RepeatedLines()
-    table.observe("a.example", ["x", "y"])
-    with pytest.raises(CorruptRecordError):
-        RepeatedLines.from_bytes(table.to_bytes()[:cut])
-    packed = bytearray(table.to_bytes())
-    packed[len(packed) // 2] ^= 1
-    with pytest.raises(CorruptRecordError):
-        RepeatedLines.from_bytes(bytes(packed))
+    counts = counted(("x", "y"), ("x", "y"))
+    for packed, unpack in (
+        (counts.to_bytes(), LineCounts.from_bytes),
+        (counts.repeated().to_bytes(), RepeatedLines.from_bytes),
+    ):
+        with pytest.raises(CorruptRecordError):
+            unpack(packed[:cut])
+        altered = bytearray(packed)
+        altered[len(packed) // 2] ^= 1
+        with pytest.raises(CorruptRecordError):
+            unpack(bytes(altered))
+    assert len(LineCounts.from_bytes(b"")) == len(RepeatedLines.from_bytes(b"")) == 0
 
 
 def test_bounds_are_checked() -> None:
     with pytest.raises(ConfigurationError):
-        RepeatedLines(max_lines_per_publisher=1)
+        LineCounts(max_lines_per_publisher=1)
     with pytest.raises(ConfigurationError):
-        RepeatedLines(max_publishers=0)
+        LineCounts(max_publishers=0)

@@ -6,17 +6,28 @@ import asyncio
 
 import pytest
 
+from service.store import LearnedTables
 from service.store.redis_store import RedisClusterStore
 from tests.service.store.helpers import bucket_array, put
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_frequencies_have_epochs(store: RedisClusterStore) -> None:
-    assert await store.frequencies() == (0, b"")
-    assert await store.set_frequencies(b"one\x00") == 1
-    assert await store.set_frequencies(b"two\xff") == 2
-    assert await store.frequencies() == (2, b"two\xff")
+async def test_what_was_learned_has_epochs(store: RedisClusterStore) -> None:
+    assert await store.learned() == LearnedTables(0, b"", b"")
+    assert await store.line_counts() == (0, b"")
+    for epoch, name in enumerate((b"one\x00", b"two\xff"), start=1):
+        stored = await store.set_learned(
+            frequencies=name, repeated_lines=name + b"r", line_counts=name + b"c"
+        )
+        assert stored == epoch
+    assert await store.learned() == LearnedTables(2, b"two\xff", b"two\xffr")
+    assert await store.line_counts() == (2, b"two\xffc")
+    late = await store.set_learned(
+        frequencies=b"f", repeated_lines=b"r", line_counts=b"c", expected_epoch=1
+    )
+    assert late == 2
+    assert await store.learned() == LearnedTables(2, b"two\xff", b"two\xffr")
     assert (await store.probe("a", bucket_array([]), limit=1)).frequency_epoch == 2
 
 

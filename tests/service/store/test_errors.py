@@ -108,7 +108,7 @@ async def test_a_full_server_takes_nothing_but_deletions(own_server: EmbeddedSer
             await store.commit(commit_of("b", [1], cluster_id="c_b", horizon=1))
         assert (await store.probe("b", bucket_array([1]), limit=1)).candidates
         with pytest.raises(StoreFullError):
-            await store.set_frequencies(b"table")
+            await store.set_learned(frequencies=b"f", repeated_lines=b"r", line_counts=b"c")
         assert await store.delete_article("a", now_seconds=NOW)
         client.config_set("maxmemory", "0")
     await put(store, "b", [1], cluster_id="c_b")
