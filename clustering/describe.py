@@ -220,11 +220,21 @@ def _key_terms(
 
 def _spellings(articles: Sequence[DescribedArticle], lead: int) -> dict[int, Counter[str]]:
     """Term id → how often it is spelled how, in all titles and the opening of the lead article."""
+    return spellings_in(
+        (
+            f"{article.title}\n{article.body[:_READ_CHARACTERS] if index == lead else ''}",
+            article.features.lang,
+        )
+        for index, article in enumerate(articles)
+    )
+
+
+def spellings_in(texts: Iterable[tuple[str, str]]) -> dict[int, Counter[str]]:
+    """Return term id → how often it is spelled how, in texts given with their languages."""
     words: Counter[tuple[str, str]] = Counter()
-    for index, article in enumerate(articles):
-        text = article.body[:_READ_CHARACTERS] if index == lead else ""
-        for word in _WORD.findall(f"{article.title}\n{text}"):
-            words[word, article.features.lang] += 1
+    for text, lang in texts:
+        for word in _WORD.findall(text):
+            words[word, lang] += 1
     spellings: dict[int, Counter[str]] = {}
     for (word, lang), count in words.items():
         for term_id, spelling in _terms_of_word(word, lang):

@@ -24,7 +24,7 @@ from clustering.neighbourhood import NEW, Neighbour, Neighbourhood, RunnerUp, To
 from clustering.prepare import FrequencyTable, ObservedFrequencies
 from clustering.propose import CandidateIndex, SignatureScheme, bucket_ids
 from clustering.reconcile import reconcile
-from clustering.refine import Refinement
+from clustering.refine import LookAlike, LookAlikeKind, Refinement
 
 
 class Outcome(StrEnum):
@@ -95,6 +95,41 @@ class OnlineLimits:
     relinked_cluster_articles: int = 64
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedLookAlike:
+    """The cluster whose article looks most like the new one and reports something else.
+
+    Attributes
+    ----------
+    cluster_id
+        Where that article is.
+    similarity
+        What it would have been, in [0, 1].
+    look_alike
+        In what they differ; the new article is the first of the two.
+    """
+
+    cluster_id: str
+    similarity: float
+    look_alike: LookAlike
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedCandidates:
+    """What became of the candidates of an article.
+
+    Attributes
+    ----------
+    touched
+        The clusters worth linking again, best first, with their best similarity.
+    refused
+        The best look-alike that could have joined by its similarity; ``None`` without one.
+    """
+
+    touched: dict[str, float] = field(default_factory=dict)
+    refused: RefusedLookAlike | None = None
+
+
 class Decider:
     """Decides one article against its candidates. Pure: ids are minted by the caller's functions.
 
@@ -113,18 +148,32 @@ class Decider:
     def touched_clusters(
         self, new: ArticleFeatures, candidates: Sequence[Neighbour]
     ) -> dict[str, float]:
-        """Return the clusters worth linking again, best first, with their best similarity.
+        """Return the clusters worth linking again, best first, with their best similarity."""
+        return self.weigh(new, candidates).touched
 
-        Candidates come from LSH and are not trusted: each is compared here.
+    def weigh(self, new: ArticleFeatures, candidates: Sequence[Neighbour]) -> WeighedCandidates:
+        """Return what becomes of the candidates.
+
+        They come from LSH and are not trusted: each is compared here.
         """
         if new.kind is not TextKind.ORDINARY or not candidates:
-            return {}
+            return WeighedCandidates()
         comparison = self.refinement.compare([new, *(item.features for item in candidates)])
         others = np.arange(1, len(candidates) + 1)
         first = np.zeros_like(others)
+        alike, kinds = comparison.look_alikes(first, others)
+        is_look_alike = kinds != LookAlikeKind.NONE
         similarities = np.maximum(
-            comparison.similarities(first, others), comparison.near_duplicates(first, others)
+            np.where(is_look_alike, 0.0, alike), comparison.near_duplicates(first, others)
         )
+        refused = None
+        # Of equals the first, which shares most buckets.
+        likest = int(np.argmax(np.where(is_look_alike, alike, 0.0)))
+        look_alike = comparison.look_alike(0, likest + 1) if is_look_alike[likest] else None
+        if look_alike and alike[likest] > self.refinement.rule.required_similarity(1, 1):
+            refused = RefusedLookAlike(
+                candidates[likest].cluster_id, round(float(alike[likest]), 4), look_alike
+            )
         best: dict[str, float] = {}
         oldest: dict[str, int] = {}
         for candidate, similarity in zip(candidates, similarities.tolist(), strict=True):
@@ -135,7 +184,7 @@ class Decider:
         # Similarities of 1 are common. Among equals the handle decides: ids are random, and the
         # same stream must always end in the same clusters.
         ranked = sorted(best.items(), key=lambda item: (-item[1], oldest[item[0]]))
-        return dict(ranked[: self.limits.touched_clusters])
+        return WeighedCandidates(dict(ranked[: self.limits.touched_clusters]), refused)
 
     def decide(
         self,

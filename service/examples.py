@@ -64,8 +64,16 @@ SUMMARY_EXAMPLE: Final[dict[str, Any]] = {
     "first_published_at": "2026-03-10T06:10:00Z",
     "last_published_at": "2026-03-10T06:40:00Z",
 }
+SERIES_EXAMPLE: Final[dict[str, Any]] = {
+    "key": "s_mfzwkzdjnzqxgzlt",
+    "title_template": "Coast weather",
+    "explanation": 'Recurring item of coastlineradio.example: "Coast weather" also stands, on '
+    "other days, over 2 other articles with another text or other figures.",
+    "cluster_ids": ["c_nfxgizlsmuqhg33n", "c_orugkidcmfxgc3tb"],
+}
 CLUSTER_EXAMPLE: Final[dict[str, Any]] = {
     **SUMMARY_EXAMPLE,
+    "series": None,
     "articles": [LISTED_ARTICLE_EXAMPLE],
     "more": True,
 }

@@ -6,13 +6,17 @@ import base64
 import binascii
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from clustering.articles import ArticleFeatures
 from clustering.describe import DescribedArticle, describe
 from clustering.packing import unpack_document, unpack_features
+from clustering.propose import bucket_ids, bucket_weights
+from clustering.series import series_of
 from service.clusterer import Clusterer
 from service.store import ClusterStore, StoredArticle, StoredCluster
 from service.views import (
@@ -22,6 +26,7 @@ from service.views import (
     ClusterView,
     InvalidCursorError,
     MergedView,
+    SeriesView,
 )
 
 _EXCERPT_CHARACTERS = 280
@@ -30,6 +35,7 @@ _FIRST_ARTICLES = 50
 # say what it is about; reading thousands for one line of a listing would not change that.
 _DESCRIBED_ARTICLES = 100
 _CACHED_SUMMARIES = 4096
+_NAMED_ISSUES = 20
 
 
 class Reading:
@@ -46,7 +52,7 @@ class Reading:
     def __init__(self, store: ClusterStore, clusterer: Clusterer) -> None:
         self._store = store
         self._clusterer = clusterer
-        self._summaries: OrderedDict[tuple[str, int, float], ClusterSummary] = OrderedDict()
+        self._summaries: OrderedDict[tuple[str, int, float], _Described] = OrderedDict()
 
     async def article(self, article_id: str) -> ArticleView | None:
         """Return a stored article with its text; ``None`` when there is none of that id."""
@@ -61,11 +67,13 @@ class Reading:
         if cluster.state == "merged":
             return MergedView(cluster_id, cluster.merged_into)
         articles = await self._members(cluster_id, after=0, limit=_DESCRIBED_ARTICLES)
-        summary = await self._summary(cluster, articles)
-        if summary is None:
+        described = await self._description(cluster, articles)
+        if described is None:
             return None
+        summary = described.summary
         return ClusterView(
             **{name: getattr(summary, name) for name in ClusterSummary.__slots__},
+            series=await self._series(described),
             articles=tuple(_article_view(item) for item in articles[:_FIRST_ARTICLES]),
             more=cluster.size > _FIRST_ARTICLES,
         )
@@ -121,9 +129,45 @@ class Reading:
         handles = await self._store.cluster_handles(cluster_id, after=after, limit=limit)
         return await self._store.articles(handles)
 
-    async def _summary(
+    async def _series(self, described: _Described) -> SeriesView | None:
+        """Look for other issues among what shares buckets with the lead article."""
+        clusterer, lead = self._clusterer, described.lead
+        buckets = bucket_ids(lead, clusterer.preparer.scheme)
+        if not buckets.size:
+            return None
+        decider = clusterer.decider
+        probe = await self._store.probe(
+            "", buckets, bucket_weights(buckets), limit=decider.limits.candidates
+        )
+        own = described.summary.cluster_id
+        # Newest first: the next issue to read is more likely among them.
+        others = sorted(
+            (item for item in probe.candidates if item.cluster_id != own),
+            key=lambda item: -item.handle,
+        )
+        series = series_of(
+            described.lead_title,
+            lead,
+            [unpack_features(item.record) for item in others],
+            decider.refinement,
+        )
+        if series is None:
+            return None
+        cluster_ids = dict.fromkeys(others[k].cluster_id for k in series.members)
+        return SeriesView(
+            key=series.key,
+            title_template=series.title_template,
+            explanation=series.explanation,
+            cluster_ids=tuple(cluster_ids)[:_NAMED_ISSUES],
+        )
+
+    async def _summary(self, cluster: StoredCluster) -> ClusterSummary | None:
+        described = await self._description(cluster)
+        return None if described is None else described.summary
+
+    async def _description(
         self, cluster: StoredCluster, articles: Sequence[StoredArticle] | None = None
-    ) -> ClusterSummary | None:
+    ) -> _Described | None:
         """Describe a cluster, or take the description of the same revision from memory."""
         key = (cluster.cluster_id, cluster.revision, cluster.created_at_seconds)
         if key in self._summaries:
@@ -134,20 +178,20 @@ class Reading:
         if not articles:
             return None
         records = await self._store.records([item.handle for item in articles])
-        summary = self._described(cluster, articles, records)
-        if summary is None:
+        description = self._described(cluster, articles, records)
+        if description is None:
             return None
-        self._summaries[key] = summary
+        self._summaries[key] = description
         if len(self._summaries) > _CACHED_SUMMARIES:
             self._summaries.popitem(last=False)
-        return summary
+        return description
 
     def _described(
         self,
         cluster: StoredCluster,
         articles: Sequence[StoredArticle],
         records: Sequence[bytes | None],
-    ) -> ClusterSummary | None:
+    ) -> _Described | None:
         """Describe a cluster; ``None`` when all its articles went away meanwhile."""
         members = []
         described = []
@@ -169,7 +213,7 @@ class Reading:
         if not members:
             return None
         about = describe(described, self._clusterer.preparer.frequencies)
-        return ClusterSummary(
+        summary = ClusterSummary(
             cluster_id=cluster.cluster_id,
             revision=cluster.revision,
             size=cluster.size,
@@ -184,6 +228,17 @@ class Reading:
             first_published_at=about.first_published_at,
             last_published_at=about.last_published_at,
         )
+        lead = described[about.lead]
+        return _Described(summary, lead.title, lead.features)
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """A cluster's description, with what its series follows from."""
+
+    summary: ClusterSummary
+    lead_title: str
+    lead: ArticleFeatures
 
 
 def _article_view(stored: StoredArticle, *, with_text: bool = False) -> ArticleView:

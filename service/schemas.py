@@ -19,6 +19,7 @@ from service.examples import (
     LISTED_ARTICLE_EXAMPLE,
     OUTCOME_EXAMPLE,
     RECLUSTERING_EXAMPLE,
+    SERIES_EXAMPLE,
     STORED_EXAMPLE,
     SUMMARY_EXAMPLE,
 )
@@ -147,11 +148,25 @@ class ClusterSummaryOutput(BaseModel):
     last_published_at: datetime | None
 
 
+class SeriesOutput(BaseModel):
+    """The recurring item that a cluster is one issue of: a weather note, a market wrap."""
+
+    model_config = _example(SERIES_EXAMPLE)
+
+    key: str = Field(description="Equal for all its issues.")
+    title_template: str = Field(description="The title, with `…` where the issues differ.")
+    explanation: str = Field(description="One sentence for people.")
+    cluster_ids: list[str] = Field(description="Other issues, newest first, at most 20.")
+
+
 class ClusterOutput(ClusterSummaryOutput):
     """A cluster and its first articles."""
 
     model_config = _example(CLUSTER_EXAMPLE)
 
+    series: SeriesOutput | None = Field(
+        description="Issues of a recurring item are clusters of their own; this names the item."
+    )
     articles: list[ArticleOutput] = Field(description="The first 50, without text.")
     more: bool = Field(description="There are more: see `/v1/clusters/{cluster_id}/articles`.")
 

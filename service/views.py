@@ -139,9 +139,28 @@ class ClusterSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterView(ClusterSummary):
-    """A cluster and its first articles (at most 50, without text); ``more``: there are others."""
+class SeriesView:
+    """The recurring item that a cluster is one issue of.
 
+    ``key`` is equal for all issues, ``title_template`` the title with ``…`` where they differ,
+    ``explanation`` one sentence for people. ``cluster_ids`` are other issues, newest first, at most
+    20.
+    """
+
+    key: str
+    title_template: str
+    explanation: str
+    cluster_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterView(ClusterSummary):
+    """A cluster and its first articles (at most 50, without text); ``more``: there are others.
+
+    ``series`` is ``None`` when it is no issue of a recurring item.
+    """
+
+    series: SeriesView | None
     articles: tuple[ArticleView, ...]
     more: bool
 

@@ -2,7 +2,7 @@
 
 ``similarity = clip((logit + 4) / 8, 0, 1)``, where logit is the verifier's log odds that the two
 report one event, less a little when both are dated and the dates lie apart. It is 0 between
-articles in different languages, and for whatever is not an ordinary text.
+articles in different languages, between look-alikes, and for whatever is not an ordinary text.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clustering.articles import ArticleFeatures
+from clustering.articles import ArticleFeatures, UInt8Array
 from clustering.errors import ConfigurationError
 from clustering.refine.duplicates import are_near_duplicates
 from clustering.refine.kernels import copy_evidence, pair_logits, pair_parts
+from clustering.refine.lookalikes import LookAlike, LookAlikeKind, LookAlikeTest
 from clustering.refine.parts import PART_NAMES
 from clustering.refine.tfidf import (
     BoolArray,
@@ -68,6 +69,9 @@ class PairSimilarity:
         Whether that alone makes the similarity 0.
     near_duplicate
         Whether one is a copy of the other.
+    look_alike
+        In what they differ when they are written alike about different things, which alone makes
+        the similarity 0; ``None`` when they are no look-alikes.
     shared_terms
         Largest share in the body cosine first.
     """
@@ -80,6 +84,7 @@ class PairSimilarity:
     days_apart: float | None
     languages_differ: bool
     near_duplicate: bool
+    look_alike: LookAlike | None
     shared_terms: tuple[SharedTerm, ...]
 
 
@@ -104,6 +109,7 @@ class Comparison:
     ) -> None:
         self.corpus = WeightedCorpus.build(features, frequencies)
         self.verifier = verifier
+        self._look_alike_test = LookAlikeTest(features, self.corpus)
 
     def __len__(self) -> int:
         return self.corpus.article_count
@@ -122,8 +128,9 @@ class Comparison:
 
         Returns
         -------
-        float32, shape (m,), in [0, 1]. Symmetric. 0 where languages differ or a text is not
-        ordinary. An article with itself has the similarity that an exact copy would have.
+        float32, shape (m,), in [0, 1]. Symmetric. 0 where languages differ, a text is not
+        ordinary, or the two are look-alikes (``refine.lookalikes``). An article with itself has
+        the similarity that an exact copy would have.
 
         Raises
         ------
@@ -175,7 +182,27 @@ class Comparison:
     def near_duplicates(self, first: ArrayLike, second: ArrayLike) -> BoolArray:
         """Return whether pairs carry the same text; bool, shape (m,). See ``duplicates``."""
         i, j = self._positions(first, second)
-        return are_near_duplicates(self.copy_evidence(i, j)) & self._comparable(i, j)
+        same = are_near_duplicates(self.copy_evidence(i, j)) & self._comparable(i, j)
+        same[same] = self._look_alike_test.kinds(i[same], j[same]) == LookAlikeKind.NONE
+        return same
+
+    def look_alikes(self, first: ArrayLike, second: ArrayLike) -> tuple[Float32Array, UInt8Array]:
+        """Return how alike pairs are to the verifier, and which are look-alikes all the same.
+
+        Returns
+        -------
+        similarities
+            float32, shape (m,): as `similarities` gives them, but not 0 for look-alikes.
+        kinds
+            uint8, shape (m,): `LookAlikeKind`; ``NONE`` where the similarity is 0 anyway.
+        """
+        i, j = self._positions(first, second)
+        return self._weigh(i, j)
+
+    def look_alike(self, i: int, j: int) -> LookAlike | None:
+        """Return in what one pair differs; ``None`` where the two are no look-alikes."""
+        self._positions([i], [j])
+        return self._look_alike_test.explain(i, j)
 
     def copy_evidence(
         self, first: ArrayLike, second: ArrayLike, *, least_estimate: float = 0.4
@@ -226,6 +253,7 @@ class Comparison:
                 languages[i] >= 0 and languages[j] >= 0 and languages[i] != languages[j]
             ),
             near_duplicate=bool(self.near_duplicates(first, second)[0]),
+            look_alike=self._look_alike_test.explain(i, j),
             shared_terms=self._shared_terms(i, j)[:terms],
         )
 
@@ -278,10 +306,20 @@ class Comparison:
         )
 
     def _similarities(self, i: Int64Array, j: Int64Array) -> Float32Array:
+        similarity, kinds = self._weigh(i, j)
+        similarity[kinds != LookAlikeKind.NONE] = 0.0
+        return similarity
+
+    def _weigh(self, i: Int64Array, j: Int64Array) -> tuple[Float32Array, UInt8Array]:
+        """Return similarities as if there were no look-alikes, and which of the pairs are."""
         similarity = np.clip((self._logits(i, j) + LOGIT_OFFSET) / LOGIT_SPAN, 0.0, 1.0)
         similarity = np.maximum(similarity - self._time_penalties(i, j), 0.0)
         similarity[~self._comparable(i, j)] = 0.0
-        return similarity.astype(np.float32)
+        # Only what is alike can be a look-alike, and most candidates are not.
+        kinds = np.zeros(i.size, dtype=np.uint8)
+        alike = np.flatnonzero(similarity)
+        kinds[alike] = self._look_alike_test.kinds(i[alike], j[alike])
+        return similarity.astype(np.float32), kinds
 
     def _time_penalties(self, i: Int64Array, j: Int64Array) -> Float64Array:
         """Return what distance in time takes off: nothing up to two days, at most .15.

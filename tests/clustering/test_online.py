@@ -16,7 +16,7 @@ from clustering.neighbourhood import Neighbour, RunnerUp, TouchedCluster
 from clustering.online import Decider, Decision, OnlineClusterer, OnlineLimits, Outcome
 from clustering.preparer import Preparer
 from clustering.reconcile import reconcile
-from clustering.refine import Refinement
+from clustering.refine import LookAlikeKind, Refinement
 from tests.clustering.tables import TableRefinement, article, cluster, minter
 from tests.clustering.test_batch import made_news
 
@@ -410,3 +410,21 @@ def test_the_stand_ins_of_reconcile_are_what_it_would_do_with_all_members() -> N
     whole = reconcile(old, [[*old, 99]], minter("x"))
     assert whole.assignment[99] == decision.cluster_id
     assert whole.merged_into == decision.merged_into
+
+
+def test_the_look_alike_that_was_refused_is_told(preparer: Preparer) -> None:
+    text = "Qtly div eight cts vs eight cts prior. Pay April 1. Record March 15."
+    titles = ("Kelder Mills sets regular payout", "Ostrava Pumps sets regular payout")
+    first, second = (
+        preparer.prepare(Article(title=title, text=text, lang="en")).features for title in titles
+    )
+    decider = Decider(Refinement.shipped(preparer.frequencies))
+    candidate = Neighbour(1, "A", "d1", first)
+    weighed = decider.weigh(second, [candidate])
+    assert weighed.touched == {}
+    assert weighed.refused is not None
+    assert weighed.refused.cluster_id == "A"
+    assert weighed.refused.similarity > decider.refinement.rule.required_similarity(1, 1)
+    assert weighed.refused.look_alike.kind is LookAlikeKind.OTHER_SUBJECT
+    again = decider.weigh(first, [candidate])
+    assert (again.touched, again.refused) == ({"A": 1.0}, None)

@@ -174,6 +174,7 @@ class FakeReading:
         summary = self._summary(cluster_id)
         return ClusterView(
             **{each.name: getattr(summary, each.name) for each in fields(summary)},
+            series=None,
             articles=tuple(self._view(i) for i in members[:50]),
             more=len(members) > 50,
         )

@@ -117,6 +117,7 @@ def test_input_has_the_fields_of_an_article() -> None:
         (schemas.RunnerUpOutput, RunnerUp),
         (schemas.ArticleOutput, views.ArticleView),
         (schemas.ClusterSummaryOutput, views.ClusterSummary),
+        (schemas.SeriesOutput, views.SeriesView),
         (schemas.ClusterOutput, views.ClusterView),
         (schemas.MergedOutput, views.MergedView),
         (schemas.ReclusteringOutput, views.Reclustering),

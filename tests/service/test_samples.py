@@ -105,10 +105,7 @@ def test_near_duplicate_groups_are_the_reprints(clustering: OfflineClustering) -
     [
         ("quake-peru", "quake-mindanao"),
         ("rate-canada", "rate-norway"),
-        pytest.param(
-            ("weather-monday", "weather-thursday"),
-            marks=pytest.mark.xfail(reason="a recurring title alone joins two short articles"),
-        ),
+        ("weather-monday", "weather-thursday"),
     ],
 )
 def test_look_alikes_stay_apart(clustering: OfflineClustering, pair: tuple[str, str]) -> None:
