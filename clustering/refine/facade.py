@@ -93,8 +93,16 @@ class Refinement:
         if sizes.shape != counts.shape or (sizes < counts).any():
             raise ConfigurationError("block_sizes must name each block's size, its sample or more")
         # Row a, column b of M·S·Mᵀ is the sum of similarities between blocks a and b.
-        means = (members @ matrix.astype(np.float64) @ members.T) / np.outer(counts, counts)
-        return link_dense(means, self.rule, sizes=sizes, cannot_link=cannot_link)
+        sums = members @ matrix.astype(np.float64) @ members.T
+        inside = np.diag(sums) - members @ np.diag(matrix)
+        within_means = np.where(counts > 1, inside / np.maximum(1, counts * (counts - 1)), 0.0)
+        return link_dense(
+            sums / np.outer(counts, counts),
+            self.rule,
+            sizes=sizes,
+            within_means=within_means,
+            cannot_link=cannot_link,
+        )
 
     def duplicate_groups(self, comparison: Comparison) -> Int64Array:
         """Return near-duplicate groups among all articles of a small comparison.

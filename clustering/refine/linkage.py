@@ -2,10 +2,11 @@
 
 Groups are merged in order of the mean similarity between their members, highest first (UPGMA,
 Sokal and Michener 1958), so that a group never grows along a chain of single links. Where the
-textbook stops at one fixed similarity, `MergeRule` asks for more the larger both groups are: two
-singletons may join on thin evidence, two clusters of ten only when they are as close to each other
-as reports of one event are. A merge that is refused is refused for these two groups as they
-are; it is weighed again once one of them has grown.
+textbook stops at one fixed similarity, `MergeRule` asks for more the larger both groups are, the
+denser they are, and the more else they resemble: two singletons may join on thin evidence, two
+clusters of ten only when they are as close to each other as reports of one event are. A pair of
+groups is weighed when it is the most similar one left; one that is refused is refused for these
+two groups as they are, and weighed again once one of them has grown.
 
 Mean similarities follow from sums: with S(A, B) the sum of similarities over all pairs between A
 and B, S(A ∪ B, C) = S(A, C) + S(B, C). So a merge costs one addition a neighbour and no pair is
@@ -19,8 +20,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, fields, replace
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,24 +34,51 @@ Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
+TYPICAL_WITHIN: Final = 0.6
+"""Mean similarity inside a group of which little is known: the middle of the labelled sets."""
+WITHIN_PRIOR_PAIRS: Final = 2.0
+"""How many pairs that middle weighs as; from three members on a group speaks for itself."""
+OUTSIDE_SIMILARITY: Final = 0.3
+"""Groups less alike than this do not count as alternatives: most unrelated articles are below."""
+WEIGHED: Final = 9
+"""Numbers that a rule weighs beside its intercept."""
+
+
 @dataclass(frozen=True, slots=True)
 class MergeRule:
-    """When two groups may join, by their mean similarity s̄ and their sizes.
+    """When two groups may join, by their mean similarity s̄, their sizes and their surroundings.
 
-    They join if ``s̄ > least_similarity`` and::
+    They join if ``s̄ > least_similarity`` and the log odds that the merge is right, less the odds
+    asked for, are positive::
 
-        intercept + similarity · s̄ + log_smaller · ln|smaller| + log_larger · ln|larger| > 0
+        intercept + similarity · s̄
+          + (log_smaller + similarity_log_smaller · s̄) · ln|smaller|
+          + (log_larger + similarity_log_larger · s̄) · ln|larger|
+          + within_smaller · w(smaller) + within_larger · w(larger)
+          + outside_smaller · o(smaller) + outside_larger · o(larger)
 
-    The left side is the log odds that the merge is right, less the odds asked for; its
+    w(A) is how much more alike the members of A are to each other than is typical: with W the sum
+    of similarities over the n = |A|(|A| - 1)/2 pairs inside A,
+    ``w = (W + 2 · .6) / (n + 2) - .6``. Where reports of one event are dense, two groups that are
+    less alike than either is inside are two events; where they are loose, that is normal.
+
+    o(A) is how much else A resembles: ``o = ln(1 + Σ |C| · max(0, s̄(A, C) - .3))`` over all groups
+    C but the two. The same similarity says more where nothing else comes near.
+
+    Of groups of equal size, each counts half as the smaller and half as the larger one. The
     coefficients are learned from the merges of average linkage on labelled articles
-    (``clustering.training.verifier``).
+    (``clustering.training.merges``).
 
     Attributes
     ----------
     intercept, similarity, log_smaller, log_larger
-        Coefficients.
+        Coefficients, as above.
     least_similarity
         In [0, 1]: no merge at or below it, whatever the sizes.
+    within_smaller, within_larger, similarity_log_smaller, similarity_log_larger
+        Coefficients, as above.
+    outside_smaller, outside_larger
+        Coefficients, as above; not above 0.
     """
 
     intercept: float
@@ -58,21 +86,25 @@ class MergeRule:
     log_smaller: float
     log_larger: float
     least_similarity: float = 0.03
+    within_smaller: float = 0.0
+    within_larger: float = 0.0
+    similarity_log_smaller: float = 0.0
+    similarity_log_larger: float = 0.0
+    outside_smaller: float = 0.0
+    outside_larger: float = 0.0
 
     def __post_init__(self) -> None:
-        values = (
-            self.intercept,
-            self.similarity,
-            self.log_smaller,
-            self.log_larger,
-            self.least_similarity,
-        )
-        if not all(math.isfinite(value) for value in values):
+        if not np.isfinite(self.coefficients).all():
             raise ConfigurationError("a merge rule needs finite coefficients")
-        if self.similarity <= 0:
+        if self.similarity <= 0 or min(self.similarity_log_smaller, self.similarity_log_larger) < 0:
             raise ConfigurationError(
-                "a merge rule needs a positive coefficient of similarity: with "
-                f"{self.similarity} it would join what is unlike and part what is alike"
+                "a merge rule needs a positive coefficient of similarity, for groups of any size: "
+                "otherwise it would join what is unlike and part what is alike"
+            )
+        if max(self.outside_smaller, self.outside_larger) > 0:
+            raise ConfigurationError(
+                "a merge rule may not ask for less the more other groups are alike: the "
+                "coefficients outside_smaller and outside_larger must be 0 or below"
             )
 
     @classmethod
@@ -80,97 +112,187 @@ class MergeRule:
         """Return the textbook rule: join if ``s̄ > similarity_threshold``, whatever the sizes."""
         return cls(-similarity_threshold, 1.0, 0.0, 0.0, least_similarity=similarity_threshold)
 
-    def accepts(self, mean_similarity: float, size: int, other_size: int) -> bool:
-        """Return whether groups of these sizes may join."""
-        # The same sum as the compiled `_accepts`; calling that from here would cost ten times as
-        # much, and the sparse linkage asks millions of times.
-        smaller, larger = (size, other_size) if size <= other_size else (other_size, size)
-        logit = (
-            self.intercept
-            + self.similarity * mean_similarity
-            + self.log_smaller * math.log(smaller)
-            + self.log_larger * math.log(larger)
+    def shifted(self, similarity_shift: float) -> Self:
+        """Return the rule that asks for so much more similarity, in [-1, 1], of groups of any size.
+
+        It decides on s̄ as this one does on s̄ - ``similarity_shift``.
+        """
+        return replace(
+            self,
+            intercept=self.intercept - self.similarity * similarity_shift,
+            log_smaller=self.log_smaller - self.similarity_log_smaller * similarity_shift,
+            log_larger=self.log_larger - self.similarity_log_larger * similarity_shift,
+            least_similarity=min(1.0, max(0.0, self.least_similarity + similarity_shift)),
         )
-        return mean_similarity > self.least_similarity and logit > 0.0
+
+    def accepts(self, mean_similarity: float, size: int, other_size: int) -> bool:
+        """Return whether groups of these sizes may join, typically dense, with nothing near."""
+        sizes = float(size), float(other_size)
+        rule, weighed = self.coefficients, np.empty(WEIGHED)
+        return weigh(mean_similarity, *sizes, 0.0, 0.0, 0.0, 0.0, rule, weighed)
 
     @property
     def coefficients(self) -> Float64Array:
-        """The numbers as the compiled loops take them; float64, shape (5,)."""
+        """The numbers as the compiled loops take them; float64, shape (11,), in order of fields."""
         return np.array(
-            [
-                self.intercept,
-                self.similarity,
-                self.log_smaller,
-                self.log_larger,
-                self.least_similarity,
-            ],
+            [getattr(self, field.name) for field in fields(self)],
             dtype=np.float64,
         )
 
     def required_similarity(self, size: int, other_size: int) -> float:
-        """Return the mean similarity above which groups of these sizes join; may exceed 1."""
-        smaller, larger = sorted((size, other_size))
-        needed = -(
-            self.intercept
-            + self.log_smaller * math.log(smaller)
-            + self.log_larger * math.log(larger)
+        """Return the mean similarity above which groups of these sizes join; may exceed 1.
+
+        For groups of typical density that resemble nothing else.
+        """
+        smaller, larger = (math.log(number) for number in sorted((size, other_size)))
+        needed = -(self.intercept + self.log_smaller * smaller + self.log_larger * larger)
+        slope = (
+            self.similarity
+            + self.similarity_log_smaller * smaller
+            + self.similarity_log_larger * larger
         )
-        return max(self.least_similarity, needed / self.similarity)
+        return max(self.least_similarity, needed / slope)
 
 
 @compiled
-def _accepts(mean: float, size: float, other_size: float, rule: Float64Array) -> bool:
-    if mean <= rule[4]:
-        return False
-    smaller, larger = min(size, other_size), max(size, other_size)
-    logit = rule[0] + rule[1] * mean + rule[2] * np.log(smaller) + rule[3] * np.log(larger)
-    return bool(logit > 0.0)
+def weigh(
+    mean: float,
+    size: float,
+    other_size: float,
+    within: float,
+    other_within: float,
+    outside: float,
+    other_outside: float,
+    rule: Float64Array,
+    weighed: Float64Array,
+) -> bool:
+    """Return whether a rule accepts a merge, and write down what it weighed.
+
+    Parameters
+    ----------
+    mean
+        s̄ of the two groups.
+    size, other_size, within, other_within, outside, other_outside
+        |A|, w(A) and o(A) of both.
+    rule
+        ``MergeRule.coefficients``.
+    weighed
+        Shape (`WEIGHED`,), written: s̄, ln|smaller|, ln|larger|, w of both, s̄ times either
+        logarithm, o of both; the order of the rule's coefficients.
+    """
+    if size > other_size:
+        size, other_size = other_size, size
+        within, other_within = other_within, within
+        outside, other_outside = other_outside, outside
+    elif size == other_size:
+        within = other_within = 0.5 * (within + other_within)
+        outside = other_outside = 0.5 * (outside + other_outside)
+    weighed[0] = mean
+    weighed[1] = np.log(size)
+    weighed[2] = np.log(other_size)
+    weighed[3] = within
+    weighed[4] = other_within
+    weighed[5] = mean * weighed[1]
+    weighed[6] = mean * weighed[2]
+    weighed[7] = outside
+    weighed[8] = other_outside
+    logit = rule[0]
+    for k in range(3):
+        logit += rule[1 + k] * weighed[k]
+    for k in range(3, WEIGHED):
+        logit += rule[2 + k] * weighed[k]
+    return bool(mean > rule[4] and logit > 0.0)
+
+
+@compiled
+def density(within_sum: float, size: float) -> float:
+    """Return w of a group (see `MergeRule`) by the sum of similarities over the pairs in it."""
+    pairs = 0.5 * size * (size - 1.0)
+    prior = WITHIN_PRIOR_PAIRS * TYPICAL_WITHIN
+    return (within_sum + prior) / (pairs + WITHIN_PRIOR_PAIRS) - TYPICAL_WITHIN
+
+
+@compiled
+def _outside(
+    group: int, partner: int, means: Float64Array, sizes: Float64Array, alive: BoolArray
+) -> float:
+    """Return o of a group beside a partner."""
+    total = 0.0
+    for other in range(sizes.size):
+        if alive[other] and other != group and other != partner:
+            total += sizes[other] * max(0.0, means[group, other] - OUTSIDE_SIMILARITY)
+    return float(np.log(1.0 + total))
 
 
 @compiled
 def _best_partner(
-    row: int,
-    means: Float64Array,
-    sizes: Float64Array,
-    alive: BoolArray,
-    forbidden: BoolArray,
-    rule: Float64Array,
+    row: int, means: Float64Array, alive: BoolArray, refused: BoolArray, least: float
 ) -> int:
-    """Return the most similar group that ``row`` may join, the first among equals; -1 for none."""
+    """Return the most similar group not refused, the first among equals; -1 for none."""
     best = -1
-    best_mean = -1.0
-    for other in range(sizes.size):
+    best_mean = least
+    for other in range(alive.size):
         if (
             other != row
             and alive[other]
             and means[row, other] > best_mean
-            and not forbidden[row, other]
-            and _accepts(means[row, other], sizes[row], sizes[other], rule)
+            and not refused[row, other]
         ):
             best, best_mean = other, means[row, other]
     return best
 
 
 @compiled
-def _link(
-    means: Float64Array, sizes: Float64Array, forbidden: BoolArray, rule: Float64Array
-) -> Int64Array:
-    """Merge in place (``means``, ``sizes`` and ``forbidden`` are used up); return group numbers.
+def trace_merges(
+    mean_similarities: Float64Array,
+    group_sizes: Float64Array,
+    within_sums: Float64Array,
+    forbidden: BoolArray,
+    rule: Float64Array,
+) -> tuple[Int64Array, Int64Array, Float64Array]:
+    """Merge groups under a rule and write every merge down.
 
-    ``partner[g]`` keeps the best acceptable partner of each group, so that a merge costs one
-    scan over the groups and rescans only those whose partner is gone: n² in all for most
+    Parameters
+    ----------
+    mean_similarities
+        Shape (n, n), symmetric; not changed, nor are the others.
+    group_sizes, within_sums
+        Shape (n,): articles in each group, and sums of similarities over the pairs inside it.
+    forbidden
+        Shape (n, n), symmetric: groups that never join.
+    rule
+        ``MergeRule.coefficients``.
+
+    Returns
+    -------
+    int64 (n,), the group of each position, named by its first; int64 (merges, 2), the groups that
+    each merge joined, the first of which goes on; float64 (merges, `WEIGHED`), what the rule
+    weighed, as `weigh` writes it.
+
+    Notes
+    -----
+    ``partner[g]`` keeps the best partner of each group that was not refused, so that a merge costs
+    one scan over the groups and rescans only those whose partner is gone: n² in all for most
     inputs, n³ at worst.
     """
-    count = sizes.size
+    count = group_sizes.size
     group = np.arange(count)
+    means = mean_similarities.copy()
+    sizes = group_sizes.copy()
+    within = within_sums.copy()
+    never = forbidden.copy()
+    refused = forbidden.copy()
     alive = np.ones(count, dtype=np.bool_)
     partner = np.empty(count, dtype=np.int64)
     sums = np.empty((count, count))
+    joined = np.empty((count, 2), dtype=np.int64)
+    weighed = np.empty((count, WEIGHED))
+    merges = 0
     for row in range(count):
         for other in range(count):
             sums[row, other] = means[row, other] * (sizes[row] * sizes[other])
     for row in range(count):
-        partner[row] = _best_partner(row, means, sizes, alive, forbidden, rule)
+        partner[row] = _best_partner(row, means, alive, refused, rule[4])
     while True:
         a = -1
         best_mean = -1.0
@@ -182,6 +304,17 @@ def _link(
         b = partner[a]
         if b < a:
             a, b = b, a
+        mean = means[a, b]
+        w_a, w_b = density(within[a], sizes[a]), density(within[b], sizes[b])
+        o_a, o_b = _outside(a, b, means, sizes, alive), _outside(b, a, means, sizes, alive)
+        if not weigh(mean, sizes[a], sizes[b], w_a, w_b, o_a, o_b, rule, weighed[merges]):
+            refused[a, b] = refused[b, a] = True
+            partner[a] = _best_partner(a, means, alive, refused, rule[4])
+            partner[b] = _best_partner(b, means, alive, refused, rule[4])
+            continue
+        joined[merges, 0], joined[merges, 1] = a, b
+        merges += 1
+        within[a] += within[b] + sums[a, b]
         # S(A ∪ B, C) = S(A, C) + S(B, C). Sums and not means are carried on, so that equal means
         # come out equal to the bit here and in linkage_sparse, and ties fall alike.
         total = sizes[a] + sizes[b]
@@ -192,21 +325,20 @@ def _link(
                 mean = sums[a, other] / (total * sizes[other])
                 means[a, other] = mean
                 means[other, a] = mean
-                if forbidden[b, other]:
-                    forbidden[a, other] = True
-                    forbidden[other, a] = True
+                never[a, other] = never[other, a] = never[a, other] or never[b, other]
+                refused[a, other] = refused[other, a] = never[a, other]
         sizes[a] = total
         alive[b] = False
         for row in range(count):
             if group[row] == b:
                 group[row] = a
-        partner[a] = _best_partner(a, means, sizes, alive, forbidden, rule)
+        partner[a] = _best_partner(a, means, alive, refused, rule[4])
         for row in range(count):
             if not alive[row] or row == a:
                 continue
             if partner[row] == a or partner[row] == b:
-                partner[row] = _best_partner(row, means, sizes, alive, forbidden, rule)
-            elif not forbidden[row, a] and _accepts(means[row, a], sizes[row], sizes[a], rule):
+                partner[row] = _best_partner(row, means, alive, refused, rule[4])
+            elif not refused[row, a] and means[row, a] > rule[4]:
                 current = partner[row]
                 if (
                     current < 0
@@ -214,7 +346,7 @@ def _link(
                     or (means[row, a] == means[row, current] and a < current)
                 ):
                     partner[row] = a
-    return group
+    return group, joined[:merges], weighed[:merges]
 
 
 def link_dense(
@@ -222,6 +354,7 @@ def link_dense(
     rule: MergeRule,
     *,
     sizes: Sequence[int] | NDArray[np.integer] | None = None,
+    within_means: NDArray[np.floating] | None = None,
     cannot_link: Sequence[tuple[int, int]] = (),
 ) -> Int64Array:
     """Link groups whose mean similarities are all known.
@@ -236,6 +369,9 @@ def link_dense(
     sizes
         Articles in each group to begin with, at least 1; one each when not given. A group given
         here stays together (a must-link, or a large cluster standing as one block).
+    within_means
+        Shape (n,): mean similarity over the pairs inside each group; not read where a group is one
+        article. Not given: typical of an event.
     cannot_link
         Pairs of group positions that never end under one label.
 
@@ -268,7 +404,13 @@ def link_dense(
                 f"cannot_link names groups {a} and {b}; it takes two different ones of {count}"
             )
         forbidden[a, b] = forbidden[b, a] = True
-    return first_appearance(_link(means, group_sizes, forbidden, rule.coefficients))
+    inside = np.full(count, TYPICAL_WITHIN) if within_means is None else np.array(within_means)
+    if inside.shape != (count,) or not np.isfinite(inside[group_sizes > 1]).all():
+        raise ConfigurationError(f"within_means must be {count} finite numbers")
+    pairs = 0.5 * group_sizes * (group_sizes - 1.0)
+    within_sums = np.where(group_sizes > 1, inside * pairs, 0.0)
+    groups, _, _ = trace_merges(means, group_sizes, within_sums, forbidden, rule.coefficients)
+    return first_appearance(groups)
 
 
 def first_appearance(groups: NDArray[np.integer]) -> Int64Array:

@@ -2,40 +2,50 @@
 
 The same merges as ``linkage.link_dense``, without a matrix: a heap of pairs of groups, the most
 similar on top. Pairs nobody proposed are neither taken for zero nor for similar. Until they matter
-they are left open: a pair of groups with open pairs is ranked by the mean of what is known,
-which is no less than the true mean as long as unproposed pairs are less alike than proposed
-ones. When it comes to the top and would be accepted, its open pairs are measured and it goes
-back to its true place. So nothing is merged on an unverified pair, and pairs far from any merge are
-never measured.
+they are left open, as *holes* of the pair of groups they lie between: a pair with holes is ranked
+by the mean of what is known, which is no less than the true mean as long as unproposed pairs
+are less alike than proposed ones. When it comes to the top and would be accepted, its holes
+are measured and it goes back to its true place. So nothing is merged on an unverified pair, and
+pairs far from any merge are never measured.
+
+The merging itself is compiled (``linkage_loops``). It comes back for measurements, a few
+hundred pairs of groups at a time: those that will soon be on top are measured along with the one
+that is. What a measurement says is used only when its pair's turn comes, so results do not
+depend on how many are measured together.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustering.errors import ConfigurationError
-from clustering.refine.linkage import Float64Array, Int64Array, MergeRule, first_appearance
+from clustering.refine import linkage_loops as loops
+from clustering.refine.linkage import (
+    TYPICAL_WITHIN,
+    Float64Array,
+    Int64Array,
+    MergeRule,
+    first_appearance,
+)
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 Measure = Callable[[Int64Array, Int64Array], NDArray[np.floating]]
 """Similarity of pairs of articles; shapes (m,), (m,) → (m,), in [0, 1]."""
 
-
-@dataclass(slots=True)
-class _Pair:
-    """What is known between two groups: sum and number of similarities, and what is open.
-
-    ``holes`` names pairs of nodes of the merge tree, no pair of whose leaves has been measured.
-    """
-
-    total: float
-    known: int
-    stamp: int = 0
-    holes: list[tuple[int, int]] = field(default_factory=list)
+_SCANNED: Final = 512
+"""Heap entries looked at for pairs to measure together: a call costs as much as some ten pairs."""
+_MOST_POSITIONS: Final = 16_384
+"""Pairs of articles measured together ahead of time; the pair whose turn it is may have more."""
+_MOST_WITHIN: Final = 32
+"""Members of a block that are compared with each other to say how alike it is inside."""
+_LEAST_CAPACITY: Final = 64
+_CHUNK_POSITIONS: Final = 1 << 20
+"""Pairs of articles measured at once where all of them are needed: bounds memory."""
 
 
 def link_sparse(
@@ -48,6 +58,7 @@ def link_sparse(
     *,
     blocks: Sequence[Sequence[int]] = (),
     cannot_link: Sequence[tuple[int, int]] = (),
+    most_members_measured: int | None = None,
 ) -> Int64Array:
     """Link articles by their plausible pairs.
 
@@ -66,6 +77,10 @@ def link_sparse(
         Articles that stay together, at most one block each (must-links).
     cannot_link
         Pairs of articles that never end under one label.
+    most_members_measured
+        Where whole groups have to be compared, this many members of each stand for it, at
+        equal distances in order of position, so that the pairs to measure do not grow with the
+        square of the largest group. At least 1; ``None`` measures all.
 
     Returns
     -------
@@ -75,179 +90,288 @@ def link_sparse(
     Raises
     ------
     ConfigurationError
-        If a position is out of range, blocks overlap, or a block holds a cannot-link pair.
+        If a position is out of range, blocks overlap, a block holds a cannot-link pair, or
+        ``most_members_measured`` is less than 1.
     """
-    linking = _Linking(article_count, rule, measure)
-    linking.found_blocks(blocks)
-    linking.forbid(cannot_link)
-    linking.know(
-        np.asarray(first, dtype=np.int64),
-        np.asarray(second, dtype=np.int64),
-        np.asarray(similarities, dtype=np.float64),
+    if most_members_measured is not None and most_members_measured < 1:
+        raise ConfigurationError(
+            f"most_members_measured must be at least 1, not {most_members_measured}"
+        )
+    most_leaves = max(1, article_count if most_members_measured is None else most_members_measured)
+    founded = _checked_blocks(article_count, blocks)
+    group = np.arange(article_count, dtype=np.int64)
+    for block in founded:
+        group[block] = block[0]
+    _check_constraints(group, cannot_link)
+    state = _state(
+        founded,
+        group,
+        _pairs_of_groups(group, first, second, similarities),
+        cannot_link,
     )
-    return linking.run()
+    compiled_rule = rule.coefficients
+    if rule.within_smaller or rule.within_larger:
+        for block in founded:
+            state.groups.within[block[0]] = _within(block, measure, most_leaves)
+    _fill(state, measure, most_leaves)
+    loops.begin(
+        state.groups,
+        state.edges,
+        state.pairs,
+        state.heap,
+        state.constraints,
+        state.counters,
+        compiled_rule,
+    )
+    while True:
+        status = loops.advance(state, compiled_rule)
+        if status == loops.MEASURE:
+            _fetch(state, measure, most_leaves)
+        elif status == loops.GROW:
+            state = _grown(state)
+        else:
+            return first_appearance(loops.groups_of_articles(state.groups.parent))
 
 
-class _Linking:
-    """One run of the linkage. A group is named by its smallest article, as in ``link_dense``."""
+def _checked_blocks(count: int, blocks: Sequence[Sequence[int]]) -> list[Int64Array]:
+    """Return the blocks of two or more, sorted, once they are found to be sound."""
+    seen: set[int] = set()
+    founded = []
+    for block in blocks:
+        members = sorted(set(block))
+        _check_range(count, members)
+        if seen.intersection(members):
+            raise ConfigurationError("an article stands in two blocks: join those blocks first")
+        seen.update(members)
+        if len(members) > 1:
+            founded.append(np.array(members, dtype=np.int64))
+    return founded
 
-    def __init__(self, article_count: int, rule: MergeRule, measure: Measure) -> None:
-        self.count = article_count
-        self.rule = rule
-        self.measure = measure
-        self.parent = list(range(article_count))
-        self.size = [1] * article_count
-        # Node of the merge tree that a group stands for; nodes past the articles have children.
-        self.node = list(range(article_count))
-        self.children: list[tuple[int, ...]] = []
-        self.pairs: dict[int, dict[int, _Pair]] = {}
-        self.forbidden: dict[int, set[int]] = {}
-        self.heap: list[tuple[float, int, int, int]] = []
-        self.stamps = 0
 
-    def found_blocks(self, blocks: Sequence[Sequence[int]]) -> None:
-        seen: set[int] = set()
-        for block in blocks:
-            members = sorted(set(block))
-            self._check(members)
-            if seen.intersection(members):
-                raise ConfigurationError("an article stands in two blocks: join those blocks first")
-            seen.update(members)
-            if len(members) < 2:
-                continue
-            head = members[0]
-            for member in members:
-                self.parent[member] = head
-            self.size[head] = len(members)
-            self.node[head] = self._new_node(tuple(members))
+def _check_constraints(group: Int64Array, cannot_link: Sequence[tuple[int, int]]) -> None:
+    for article, other in cannot_link:
+        _check_range(group.size, (article, other))
+        if group[article] == group[other]:
+            raise ConfigurationError(
+                f"articles {article} and {other} must not be linked and stand in one block"
+            )
 
-    def forbid(self, cannot_link: Sequence[tuple[int, int]]) -> None:
-        for article, other in cannot_link:
-            self._check((article, other))
-            a, b = self._group(article), self._group(other)
-            if a == b:
-                raise ConfigurationError(
-                    f"articles {article} and {other} must not be linked and stand in one block"
-                )
-            self.forbidden.setdefault(a, set()).add(b)
-            self.forbidden.setdefault(b, set()).add(a)
 
-    def know(self, first: Int64Array, second: Int64Array, similarities: Float64Array) -> None:
-        """Take in the known pairs; between blocks, whatever is not known is measured at once."""
-        if first.size:
-            self._check((int(min(first.min(), second.min())), int(max(first.max(), second.max()))))
-        for article, other, similarity in zip(
-            first.tolist(), second.tolist(), similarities.tolist(), strict=True
-        ):
-            a, b = self._group(article), self._group(other)
-            if a == b:
-                continue
-            if self.size[a] == 1 and self.size[b] == 1:
-                self._set(a, b, _Pair(similarity, 1))
-            elif b not in self.pairs.get(a, ()):
-                self._set(a, b, _Pair(0.0, 0, holes=[(self.node[a], self.node[b])]))
-        for a in sorted(self.pairs):
-            for b, pair in sorted(self.pairs[a].items()):
-                if a < b:
-                    if pair.holes:
-                        self._fill(pair)
-                    self._push(a, b, pair)
+def _check_range(count: int, articles: Sequence[int]) -> None:
+    for article in articles:
+        if not 0 <= article < count:
+            raise ConfigurationError(f"article {article} is out of range: {count} are here")
 
-    def run(self) -> Int64Array:
-        while self.heap:
-            _, a, b, stamp = heapq.heappop(self.heap)
-            pair = self.pairs.get(a, {}).get(b)
-            if pair is None or pair.stamp != stamp:
-                continue
-            if pair.holes:
-                self._fill(pair)
-                self._push(a, b, pair)
-            else:
-                self._merge(a, b)
-        return first_appearance(np.array([self._group(k) for k in range(self.count)]))
 
-    def _check(self, articles: Sequence[int]) -> None:
-        for article in articles:
-            if not 0 <= article < self.count:
-                raise ConfigurationError(
-                    f"article {article} is out of range: {self.count} are here"
-                )
+class _Pairs(NamedTuple):
+    """Pairs of groups to begin with: a sum, or a hole where either is a block."""
 
-    def _group(self, article: int) -> int:
-        """Return the group of an article, shortening the way to it."""
-        root = article
-        while self.parent[root] != root:
-            root = self.parent[root]
-        while self.parent[article] != root:
-            self.parent[article], article = root, self.parent[article]
-        return root
+    a: Int64Array
+    b: Int64Array
+    total: Float64Array
+    is_hole: NDArray[np.bool_]
 
-    def _new_node(self, children: tuple[int, ...]) -> int:
-        self.children.append(children)
-        return self.count + len(self.children) - 1
 
-    def _leaves(self, node: int) -> list[int]:
-        leaves, stack = [], [node]
-        while stack:
-            current = stack.pop()
-            if current < self.count:
-                leaves.append(current)
-            else:
-                stack.extend(self.children[current - self.count])
-        return sorted(leaves)
+def _pairs_of_groups(
+    group: Int64Array,
+    first: NDArray[np.integer],
+    second: NDArray[np.integer],
+    similarities: NDArray[np.floating],
+) -> _Pairs:
+    """Turn pairs of articles into pairs of groups, each once."""
+    i, j = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
+    total = np.asarray(similarities, dtype=np.float64)
+    if i.size:
+        _check_range(group.size, (int(min(i.min(), j.min())), int(max(i.max(), j.max()))))
+    is_block = np.zeros(group.size, dtype=np.bool_)
+    is_block[group[group != np.arange(group.size)]] = True
+    a, b = group[i], group[j]
+    apart = a != b
+    a, b, total = a[apart], b[apart], total[apart]
+    keys = np.minimum(a, b) * group.size + np.maximum(a, b)
+    if (np.diff(keys) <= 0).any():
+        _, once = np.unique(keys, return_index=True)
+        a, b, total = a[once], b[once], total[once]
+    is_hole = is_block[a] | is_block[b]
+    return _Pairs(a, b, np.where(is_hole, 0.0, total), is_hole)
 
-    def _set(self, a: int, b: int, pair: _Pair) -> None:
-        self.pairs.setdefault(a, {})[b] = pair
-        self.pairs.setdefault(b, {})[a] = pair
 
-    def _push(self, a: int, b: int, pair: _Pair) -> None:
-        """Queue a pair of groups if, by what is known of it, it may merge."""
-        self.stamps += 1
-        pair.stamp = self.stamps
-        if b in self.forbidden.get(a, ()):
-            return
-        mean = pair.total / pair.known
-        if self.rule.accepts(mean, self.size[a], self.size[b]):
-            heapq.heappush(self.heap, (-mean, min(a, b), max(a, b), pair.stamp))
+def _state(
+    founded: Sequence[Int64Array],
+    group: Int64Array,
+    pairs: _Pairs,
+    cannot_link: Sequence[tuple[int, int]],
+) -> loops.LinkageState:
+    """Return the state before the first merge; blocks are merged already."""
+    count, pair_count = group.size, pairs.a.size
+    articles = np.arange(count, dtype=np.int64)
+    node = articles.copy()
+    leaf_next = np.full(count, loops.NONE, dtype=np.int64)
+    leaf_tail = articles.copy()
+    # Every merge and every block makes a node; there are fewer merges than articles.
+    node_head = np.zeros(2 * count + len(founded), dtype=np.int64)
+    node_size = np.zeros(node_head.size, dtype=np.int64)
+    node_head[:count] = articles
+    node_size[:count] = 1
+    for made, block in enumerate(founded, start=count):
+        node[block[0]] = made
+        leaf_next[block[:-1]] = block[1:]
+        leaf_tail[block[0]] = block[-1]
+        node_head[made] = block[0]
+        node_size[made] = block.size
+    holes = np.flatnonzero(pairs.is_hole)
+    hole_of = np.full(pair_count, loops.NONE, dtype=np.int32)
+    hole_of[holes] = np.arange(holes.size)
+    capacity = pair_count + count + _LEAST_CAPACITY
+    hole_x, hole_y = np.zeros(capacity, dtype=np.int32), np.zeros(capacity, dtype=np.int32)
+    hole_x[: holes.size], hole_y[: holes.size] = node[pairs.a[holes]], node[pairs.b[holes]]
+    end = np.empty(2 * pair_count, dtype=np.int32)
+    end[0::2], end[1::2] = pairs.a, pairs.b
+    nothing = np.full(count, loops.NONE, dtype=np.int32)
+    return loops.LinkageState(
+        counters=np.array([0, holes.size, count + len(founded), 0], dtype=np.int64),
+        groups=loops.Groups(
+            parent=group.copy(), size=node_size[node], node=node, within=np.zeros(count)
+        ),
+        nodes=loops.Nodes(node_head, node_size, leaf_next, leaf_tail),
+        edges=loops.Edges(
+            head=nothing,
+            tail=nothing.copy(),
+            degree=np.zeros(count, dtype=np.int32),
+            end=end,
+            following=np.empty(2 * pair_count, dtype=np.int32),
+            mark=nothing.copy(),
+        ),
+        pairs=loops.Pairs(
+            total=pairs.total,
+            known=(~pairs.is_hole).astype(np.int64),
+            stamp=np.zeros(pair_count, dtype=np.int32),
+            fetched=np.zeros(pair_count, dtype=np.float64),
+            fetched_stamp=np.full(pair_count, loops.NONE, dtype=np.int32),
+        ),
+        holes=loops.Holes(
+            first=hole_of,
+            last=hole_of.copy(),
+            x=hole_x,
+            y=hole_y,
+            following=np.full(capacity, loops.NONE, dtype=np.int32),
+        ),
+        heap=loops.Heap(
+            mean=np.zeros(capacity, dtype=np.float64),
+            entry=np.zeros((capacity, 4), dtype=np.int32),
+        ),
+        constraints=_constraints(group, cannot_link),
+    )
 
-    def _fill(self, pair: _Pair) -> None:
-        """Measure what is open between two groups."""
-        firsts, seconds = [], []
-        for x, y in pair.holes:
-            left, right = self._leaves(x), self._leaves(y)
-            firsts.append(np.repeat(np.array(left, dtype=np.int64), len(right)))
-            seconds.append(np.tile(np.array(right, dtype=np.int64), len(left)))
-        i, j = np.concatenate(firsts), np.concatenate(seconds)
-        pair.total += float(np.sum(self.measure(i, j), dtype=np.float64))
-        pair.known += i.size
-        pair.holes = []
 
-    def _merge(self, a: int, b: int) -> None:
-        """Merge group b into group a (a < b); S(A ∪ B, C) = S(A, C) + S(B, C)."""
-        node_a, node_b = self.node[a], self.node[b]
-        self.parent[b] = a
-        self.size[a] += self.size[b]
-        self.node[a] = self._new_node((node_a, node_b))
-        pairs_a, pairs_b = self.pairs.pop(a), self.pairs.pop(b)
-        del pairs_a[b], pairs_b[a]
-        for other in self.forbidden.pop(b, set()):
-            self.forbidden[other].discard(b)
-            self.forbidden[other].add(a)
-            self.forbidden.setdefault(a, set()).add(other)
-        merged: dict[int, _Pair] = {}
-        for other in sorted(pairs_a.keys() | pairs_b.keys()):
-            left, right = pairs_a.get(other), pairs_b.get(other)
-            pair = _Pair(0.0, 0)
-            for part, node in ((left, node_a), (right, node_b)):
-                if part is None:
-                    pair.holes.append((node, self.node[other]))
-                else:
-                    pair.total += part.total
-                    pair.known += part.known
-                    pair.holes.extend(part.holes)
-            theirs = self.pairs[other]
-            theirs.pop(b, None)
-            theirs[a] = merged[other] = pair
-        self.pairs[a] = merged
-        for other, pair in merged.items():
-            self._push(a, other, pair)
+def _constraints(group: Int64Array, cannot_link: Sequence[tuple[int, int]]) -> loops.Constraints:
+    """Return the lists of what each group must not be linked with."""
+    forbidden_of: dict[int, list[int]] = {}
+    for article, other in cannot_link:
+        forbidden_of.setdefault(int(group[article]), []).append(other)
+        forbidden_of.setdefault(int(group[other]), []).append(article)
+    head = np.full(group.size, loops.NONE, dtype=np.int64)
+    tail = head.copy()
+    count = np.zeros(group.size, dtype=np.int64)
+    following = np.arange(1, 2 * len(cannot_link) + 1, dtype=np.int64)
+    begin = 0
+    for one, others in forbidden_of.items():
+        head[one], tail[one] = begin, begin + len(others) - 1
+        count[one] = len(others)
+        begin += len(others)
+        following[begin - 1] = loops.NONE
+    articles = [article for others in forbidden_of.values() for article in others]
+    return loops.Constraints(head, tail, count, np.array(articles, dtype=np.int64), following)
+
+
+def _within(block: Int64Array, measure: Measure, most_leaves: int) -> float:
+    """Return the sum of similarities over the pairs in a block, from a sample of them."""
+    chosen = block
+    most = min(most_leaves, _MOST_WITHIN)
+    if block.size > most:
+        chosen = block[np.arange(most) * block.size // most]
+    first, second = np.triu_indices(chosen.size, k=1)
+    if not first.size:
+        return TYPICAL_WITHIN * block.size * (block.size - 1) / 2
+    measured = measure(chosen[first], chosen[second])
+    share = block.size * (block.size - 1) / (chosen.size * (chosen.size - 1))
+    return float(np.sum(measured, dtype=np.float64)) * share
+
+
+def _fill(state: loops.LinkageState, measure: Measure, most_leaves: int) -> None:
+    """Measure what is open from the beginning: everything between blocks and their neighbours."""
+    pairs, holes = state.pairs, state.holes
+    chosen = np.flatnonzero(holes.first != loops.NONE)
+    sizes = loops.position_counts(holes, state.nodes.size, chosen, most_leaves)
+    # As many pairs of groups at once as bounded memory allows, each of them whole.
+    ends = np.cumsum(sizes)
+    begin = 0
+    while begin < chosen.size:
+        before = ends[begin] - sizes[begin]
+        stop = max(begin + 1, int(np.searchsorted(ends, before + _CHUNK_POSITIONS, side="right")))
+        pairs.total[chosen[begin:stop]] = _sums(state, chosen[begin:stop], measure, most_leaves)
+        begin = stop
+    pairs.known[chosen] = loops.open_counts(holes, state.nodes.size, chosen)
+    holes.first[chosen] = loops.NONE
+    holes.last[chosen] = loops.NONE
+
+
+def _fetch(state: loops.LinkageState, measure: Measure, most_leaves: int) -> None:
+    """Measure the holes of the pair on top of the heap, and of some that follow it."""
+    chosen = loops.pairs_to_measure(
+        state.heap,
+        state.pairs,
+        state.holes,
+        state.nodes.size,
+        min(_SCANNED, int(state.counters[loops.HEAP_SIZE])),
+        _MOST_POSITIONS,
+        most_leaves,
+    )
+    state.pairs.fetched[chosen] = _sums(state, chosen, measure, most_leaves)
+    state.pairs.fetched_stamp[chosen] = state.pairs.stamp[chosen]
+
+
+def _sums(
+    state: loops.LinkageState, chosen: Int64Array, measure: Measure, most_leaves: int
+) -> Float64Array:
+    """Return the sums of similarities over the holes of pairs of groups."""
+    counts = loops.position_counts(state.holes, state.nodes.size, chosen, most_leaves)
+    ends = np.cumsum(counts).tolist()
+    first, second = np.empty(ends[-1], dtype=np.int64), np.empty(ends[-1], dtype=np.int64)
+    weights = np.empty(ends[-1], dtype=np.float64)
+    sampled = loops.open_positions(
+        state.nodes, state.holes, chosen, most_leaves, first, second, weights
+    )
+    similarities = measure(first, second)
+    if sampled:
+        similarities = similarities * weights
+    return np.array(
+        [
+            np.sum(similarities[begin:end], dtype=np.float64)
+            for begin, end in zip([0, *ends], ends, strict=False)
+        ]
+    )
+
+
+def _grown(state: loops.LinkageState) -> loops.LinkageState:
+    """Return the state with room for the next merge's heap entries and holes."""
+    heap, holes = state.heap, state.holes
+    loops.discard_void_entries(heap, state.pairs.stamp, state.counters)
+    entry_count, hole_count, _, room = state.counters.tolist()
+    if 2 * (entry_count + room) > heap.mean.size:
+        capacity = 2 * (heap.mean.size + room)
+        heap = loops.Heap(_longer(heap.mean, capacity), _longer(heap.entry, capacity))
+    if hole_count + room > holes.x.size:
+        capacity = 2 * (holes.x.size + room)
+        holes = holes._replace(
+            x=_longer(holes.x, capacity),
+            y=_longer(holes.y, capacity),
+            following=_longer(holes.following, capacity),
+        )
+    return state._replace(heap=heap, holes=holes)
+
+
+def _longer(array: NDArray[_Scalar], length: int) -> NDArray[_Scalar]:
+    longer = np.zeros((length, *array.shape[1:]), dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer

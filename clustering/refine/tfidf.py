@@ -10,9 +10,8 @@ tf). Each article gets three such vectors over the same terms: body, lead and ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
@@ -138,7 +137,7 @@ class WeightedCorpus:
         flags = _joined_bytes([vector.term_flags for vector in vectors])
 
         idf = _idf_by_language(features, term_ids, term_offsets, frequencies)
-        bigram_idf = _in_id_order(frequencies.bigram_idf, bigram_ids)
+        bigram_idf = frequencies.bigram_idf(bigram_ids)
         weights, bigram_weights, summaries = _weigh(
             term_offsets,
             idf,
@@ -205,22 +204,14 @@ def _idf_by_language(
     """Look idf up once a language instead of once an article: a lookup has a fixed cost."""
     languages = {item.lang for item in features}
     if len(languages) == 1:
-        return _in_id_order(partial(frequencies.idf, lang=languages.pop()), term_ids)
+        return frequencies.idf(term_ids, languages.pop())
     idf = np.zeros(term_ids.size, dtype=np.float32)
     article_languages = np.array([item.lang for item in features])
     sizes = np.diff(term_offsets)
     for lang in sorted(languages):
         rows = np.repeat(article_languages == lang, sizes)
-        idf[rows] = _in_id_order(partial(frequencies.idf, lang=lang), term_ids[rows])
+        idf[rows] = frequencies.idf(term_ids[rows], lang)
     return idf
-
-
-def _in_id_order(lookup: Callable[[UInt32Array], Float32Array], ids: UInt32Array) -> Float32Array:
-    """Look ids up in increasing order: a binary search is much faster beside the last one."""
-    order = np.argsort(ids)
-    found = np.empty(ids.size, dtype=np.float32)
-    found[order] = lookup(ids[order])
-    return found
 
 
 def _signatures(features: Sequence[ArticleFeatures]) -> tuple[UInt32Array, BoolArray]:

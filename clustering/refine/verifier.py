@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, Final, Self
@@ -96,13 +96,7 @@ class Verifier:
             "intercept": self.intercept,
             "linear": dict(zip(PART_NAMES, self.linear.tolist(), strict=True)),
             "roots": dict(zip(PART_NAMES, self.roots.tolist(), strict=True)),
-            "rule": {
-                "intercept": self.rule.intercept,
-                "similarity": self.rule.similarity,
-                "log_smaller": self.rule.log_smaller,
-                "log_larger": self.rule.log_larger,
-                "least_similarity": self.rule.least_similarity,
-            },
+            "rule": asdict(self.rule),
         }
 
     @classmethod

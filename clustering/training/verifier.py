@@ -28,7 +28,7 @@ from scipy.sparse import csr_array
 
 from clustering.metrics import bcubed
 from clustering.preparer import Preparer
-from clustering.refine.linkage import MergeRule, link_dense
+from clustering.refine.linkage import link_dense
 from clustering.refine.parts import PART_NAMES
 from clustering.refine.similarity import Comparison
 from clustering.refine.verifier import Verifier
@@ -55,6 +55,10 @@ FITTED_PAIRS: Final = {1.0: 3_000, 0.0: 6_000}
 """Most pairs of a condition that are fitted to, of one event and of two: more change nothing."""
 
 RIDGE: Final = 1.0
+FREE_PARTS: Final = ("shorter_length", "length_difference", "without_numbers", "without_title")
+"""Parts that say how to read the others. What two articles share, on the other hand, never speaks
+against them: free signs fitted the labelled sets better and others worse (.891 → .895)."""
+
 RULE_CONDITIONS: Final = ("raw", "cut", "raw inflected", "cut inflected")
 REPORTED_CONDITIONS: Final = ("raw", "cut", "cold", "among strangers")
 _SEED: Final = 7
@@ -185,6 +189,7 @@ def train(material: Sequence[Material], *, threads: int = 2) -> Verifier:
         np.concatenate([e.targets for e in chosen]),
         np.concatenate([e.weights for e in chosen]),
         ridge=RIDGE,
+        signs=2 * [0 if name in FREE_PARTS else 1 for name in PART_NAMES],
     )
     count = len(PART_NAMES)
     verifier = Verifier(intercept, coefficients[:count], coefficients[count:], FIRST_RULE)
@@ -193,22 +198,7 @@ def train(material: Sequence[Material], *, threads: int = 2) -> Verifier:
         [m.similarities(verifier, threads) for m in ruled],
         [m.condition.labels for m in ruled],
     )
-    return Verifier(intercept, verifier.linear, verifier.roots, halfway(rule, FIRST_RULE))
-
-
-def halfway(learned: MergeRule, other: MergeRule) -> MergeRule:
-    """Return the mean of two rules, the first brought to the second's scale.
-
-    A rule is a few numbers learned from a few sets, and leans to the sizes of their clusters; half
-    way to the rule that other news gave, it does better on sets that neither has seen.
-    """
-    scale = other.similarity / learned.similarity
-    return MergeRule(
-        intercept=(scale * learned.intercept + other.intercept) / 2,
-        similarity=other.similarity,
-        log_smaller=(scale * learned.log_smaller + other.log_smaller) / 2,
-        log_larger=(scale * learned.log_larger + other.log_larger) / 2,
-    )
+    return Verifier(intercept, verifier.linear, verifier.roots, rule)
 
 
 def _thinned(chosen: Examples) -> Examples:

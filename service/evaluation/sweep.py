@@ -20,7 +20,7 @@ from clustering.batch import recluster
 from clustering.metrics import bcubed
 from clustering.prepare import FrequencyTable, ObservedFrequencies
 from clustering.propose import SignatureScheme
-from clustering.refine import MergeRule, Refinement
+from clustering.refine import Refinement
 from service.evaluation.outcome import Outcome
 
 SHIFTS: tuple[float, ...] = tuple(round(0.025 * step, 3) for step in range(-8, 9))
@@ -62,19 +62,6 @@ def refinement_of(features: Sequence[ArticleFeatures]) -> Refinement:
     return Refinement.shipped(FrequencyTable.shipped().with_observed(observed))
 
 
-def shifted(rule: MergeRule, shift: float) -> MergeRule:
-    """Return the rule that asks ``shift`` more mean similarity of every merge.
-
-    The rule joins when intercept + similarity · s̄ + … > 0. Asking it of s̄ - shift instead takes
-    similarity · shift off the intercept. The least similarity moves along, but not below 0.
-    """
-    return replace(
-        rule,
-        intercept=rule.intercept - rule.similarity * shift,
-        least_similarity=max(0.0, rule.least_similarity + shift),
-    )
-
-
 def sweep(
     outcome: Outcome,
     *,
@@ -102,7 +89,7 @@ def sweep(
     for number, shift in enumerate(shifts):
         if on_progress is not None:
             on_progress("sweeping", number / len(shifts))
-        rule = shifted(base.rule, shift)
+        rule = base.rule.shifted(shift)
         refinement = Refinement(base.frequencies, replace(base.verifier, rule=rule))
         labels = recluster(outcome.features, refinement, scheme).labels.tolist()
         figures = [

@@ -12,7 +12,7 @@ from clustering.errors import ConfigurationError
 from clustering.metrics import bcubed
 from clustering.refine.linkage import MergeRule, link_dense
 from clustering.training.logistic import fit_logistic
-from clustering.training.merges import learn_rule, trace_merges
+from clustering.training.merges import learn_rule, traced
 
 EVERYTHING = MergeRule(10.0, 1.0, 0.0, 0.0, least_similarity=0.0)
 
@@ -30,38 +30,32 @@ def made_events(
     return np.exp(-distances).astype(np.float32), labels.astype(np.int64)
 
 
-def change_of(merges: NDArray[np.float64]) -> float:
-    return float(merges[:, 3].sum())
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_changes_add_up_to_bcubed(seed: int) -> None:
     """From all singletons to one cluster: the changes sum to the difference in BCubed."""
     matrix, labels = made_events(seed, 6)
-    sizes = np.bincount(labels).astype(np.float64)
-    merges = trace_merges(matrix.astype(np.float64), labels, sizes, EVERYTHING.coefficients, 0.0)
+    weighed, changes = traced(matrix, labels, EVERYTHING)
     count = labels.size
-    assert merges.shape[0] == count - 1
+    assert changes.size == count - 1
     apart = bcubed(labels.tolist(), list(range(count)))
     together = bcubed(labels.tolist(), [0] * count)
     expected = together.precision + together.recall - apart.precision - apart.recall
-    assert change_of(merges) / count == pytest.approx(expected, abs=1e-5)
-    assert (merges[:, 2] >= merges[:, 1]).all(), "the larger group is the larger one"
+    assert changes.sum() / count == pytest.approx(expected, abs=1e-5)
+    assert (weighed[:, 2] >= weighed[:, 1]).all(), "the larger group is the larger one"
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_strict_rule_traces_the_merges_of_the_linkage(seed: int) -> None:
     matrix, labels = made_events(seed, 8)
     rule = MergeRule(-1.8, 6.65, -1.83, 0.52)
-    sizes = np.bincount(labels).astype(np.float64)
-    merges = trace_merges(matrix.astype(np.float64), labels, sizes, rule.coefficients, 0.0)
+    _, changes = traced(matrix, labels, rule)
     groups = link_dense(matrix, rule)
-    assert merges.shape[0] == labels.size - (groups.max() + 1)
+    assert changes.size == labels.size - (groups.max() + 1)
     count = labels.size
     apart = bcubed(labels.tolist(), list(range(count)))
     linked = bcubed(labels.tolist(), groups.tolist())
     expected = linked.precision + linked.recall - apart.precision - apart.recall
-    assert change_of(merges) / count == pytest.approx(expected, abs=1e-5)
+    assert changes.sum() / count == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_learned_rule_beats_both_extremes_on_events_it_has_not_seen() -> None:
@@ -91,3 +85,21 @@ def test_the_fit_is_scikit_learns_whatever_the_scale_of_the_columns() -> None:
     np.testing.assert_allclose(design @ coefficients + intercept, expected, atol=1e-2)
     with pytest.raises(ConfigurationError, match="one answer"):
         fit_logistic(design, np.ones(500), weights, ridge=1.0)
+
+
+def test_a_coefficient_keeps_the_sign_it_is_given() -> None:
+    """Two columns that tell the answer, one of them the wrong way round for its sign."""
+    generator = np.random.default_rng(1)
+    design = generator.normal(size=(800, 3))
+    logits = 2.0 * design[:, 0] - 1.5 * design[:, 1]
+    targets = (generator.random(800) < 1 / (1 + np.exp(-logits))).astype(np.float64)
+    weights = np.ones(800)
+    _, free = fit_logistic(design, targets, weights, ridge=1.0)
+    assert free[1] < -0.5
+    intercept, signed = fit_logistic(design, targets, weights, ridge=1.0, signs=[1, 1, 0])
+    assert signed[1] == 0.0
+    without, expected = fit_logistic(design[:, [0, 2]], targets, weights, ridge=1.0)
+    np.testing.assert_allclose(signed[[0, 2]], expected, atol=1e-3)
+    assert intercept == pytest.approx(without, abs=1e-3)
+    _, unbound = fit_logistic(design, targets, weights, ridge=1.0, signs=[1, -1, 0])
+    np.testing.assert_allclose(unbound, free, atol=1e-3)

@@ -12,7 +12,7 @@ import pytest
 
 from clustering.prepare import FrequencyTable
 from clustering.preparer import Preparer
-from clustering.refine import Comparison, MergeRule, Verifier
+from clustering.refine import Comparison, Verifier
 from clustering.refine.parts import PART_NAMES
 from clustering.training.conditions import Condition, conditions, read_articles
 from clustering.training.verifier import (
@@ -22,7 +22,6 @@ from clustering.training.verifier import (
     _thinned,
     body_cosines,
     examples,
-    halfway,
     report,
     rounded,
     train,
@@ -138,19 +137,6 @@ def test_labels_of_two_languages_are_two_events(tmp_path: Path) -> None:
     date = articles[0].published_at
     assert date is not None
     assert date.tzinfo is not None
-
-
-def test_halfway_is_between_the_cuts_of_both_rules() -> None:
-    learned, other = MergeRule(-3.0, 10.0, -1.0, 0.2), MergeRule(-1.0, 5.0, -2.0, 0.6)
-
-    def cut_at(rule: MergeRule, smaller: int, larger: int) -> float:
-        sizes = rule.log_smaller * np.log(smaller) + rule.log_larger * np.log(larger)
-        return float(-(rule.intercept + sizes) / rule.similarity)
-
-    between = halfway(learned, other)
-    for smaller, larger in ((1, 1), (1, 9), (7, 9)):
-        expected = (cut_at(learned, smaller, larger) + cut_at(other, smaller, larger)) / 2
-        assert cut_at(between, smaller, larger) == pytest.approx(expected)
 
 
 def test_thinning_keeps_the_weight_of_each_kind() -> None:

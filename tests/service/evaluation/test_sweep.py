@@ -8,7 +8,7 @@ from clustering.batch import recluster
 from clustering.metrics import bcubed
 from clustering.propose import SignatureScheme
 from clustering.refine import MergeRule, Verifier
-from service.evaluation.sweep import SweepPoint, largest_move, refinement_of, shifted, sweep
+from service.evaluation.sweep import SweepPoint, largest_move, refinement_of, sweep
 from tests.service.evaluation.made import samples
 
 SIZES = st.integers(1, 200)
@@ -23,13 +23,13 @@ def test_a_shifted_rule_asks_that_much_more(
     # At the threshold itself rounding decides, and below zero the least similarity stays.
     assume(abs(similarity - shift - needed) > 1e-9)
     assume(rule.least_similarity + shift > 0)
-    moved = shifted(rule, shift)
+    moved = rule.shifted(shift)
     assert moved.accepts(similarity, size, other) == rule.accepts(similarity - shift, size, other)
     assert moved.required_similarity(size, other) == pytest.approx(needed + shift)
 
 
 def test_the_least_similarity_stays_at_zero_or_above() -> None:
-    assert shifted(MergeRule(-0.1, 1.0, 0.0, 0.0), -0.2).least_similarity == 0.0
+    assert MergeRule(-0.1, 1.0, 0.0, 0.0).shifted(-0.2).least_similarity == 0.0
 
 
 def test_the_default_point_is_what_the_batch_gives() -> None:
