@@ -28,6 +28,7 @@ Progress = Callable[[str, int, int], None]
 
 _MAJORITY = MergeRule.cut(0.5)
 _UNCROWDED_ARTICLES = 10_000
+_CROWDED_ARTICLES = 100_000
 _SIMILARITY_PIECE = 500_000
 """Pairs between two reports of progress."""
 
@@ -65,6 +66,7 @@ class BatchLimits:
     candidate_growth
         Among N > 10,000 articles they are (N / 10,000) ** candidate_growth times as many, since
         more strangers share as many buckets by chance as an article's own event does. In [0, 1].
+        From 100,000 articles on they grow no more: a pair takes some 100 bytes while it is linked.
     buckets
         When a bucket is too full to be read.
     members_compared
@@ -84,7 +86,8 @@ class BatchLimits:
 
     def candidates(self, article_count: int) -> int:
         """Return how many candidates an article names among so many articles."""
-        crowding = max(1.0, article_count / _UNCROWDED_ARTICLES)
+        counted = min(max(article_count, _UNCROWDED_ARTICLES), _CROWDED_ARTICLES)
+        crowding = counted / _UNCROWDED_ARTICLES
         return max(1, int(self.candidates_per_article * crowding**self.candidate_growth))
 
 

@@ -7,12 +7,13 @@ some of its members.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from clustering.articles import ArticleFeatures
+from clustering.constraints import Constraints, Projection
 from clustering.refine import Refinement
 
 NEW = -1
@@ -34,12 +35,14 @@ class TouchedCluster:
     """A cluster near the new article.
 
     ``size`` counts all its articles, ``members`` may hold fewer: then the cluster is linked as one
-    block, represented by those members, and cannot be divided by this decision.
+    block, represented by those members, and cannot be divided by this decision. ``hidden`` are the
+    handles of others in it, as far as constraints name them.
     """
 
     cluster_id: str
     size: int
     members: tuple[Neighbour, ...]
+    hidden: tuple[int, ...] = ()
 
     @property
     def is_block(self) -> bool:
@@ -66,6 +69,10 @@ class Neighbourhood:
         The article to place.
     touched
         The clusters it touches, none of them empty of members.
+    constraints
+        What editors said, by handle.
+    constrained_as
+        The handle under which constraints name the new article, for one that is updated.
     """
 
     def __init__(
@@ -73,7 +80,12 @@ class Neighbourhood:
         refinement: Refinement,
         new: ArticleFeatures,
         touched: Sequence[TouchedCluster],
+        *,
+        constraints: Constraints[int] | None = None,
+        constrained_as: int = NEW,
     ) -> None:
+        self._constraints = Constraints[int]() if constraints is None else constraints
+        self._constrained_as = constrained_as
         self._refinement = refinement
         # Oldest first: nothing below may depend on the order given, or on ids, which are random.
         self._touched = sorted(map(_in_order, filter(_has_members, touched)), key=_oldest_handle)
@@ -87,6 +99,9 @@ class Neighbourhood:
             self._comparison.similarities(first, others), self._copies.astype(np.float32)
         )
         self.copied_group_id = self._find_copied_group()
+        if self.copied_group_id and self._constraints and self._projected()[2].broken:
+            # A copy of what an editor keeps apart from it: of one text, and in another cluster.
+            self.copied_group_id = ""
 
     def _find_copied_group(self) -> str:
         """Return the near-duplicate group that the new article belongs to; empty when none.
@@ -113,8 +128,13 @@ class Neighbourhood:
         handles below `NEW`: ids go by how many members each side has, and they must count. The
         older the cluster, the lower they are.
         """
-        units, sizes = self._units()
-        labels = self._refinement.link(self._comparison, blocks=units, block_sizes=sizes)
+        units, sizes, projection = self._projected()
+        labels = self._refinement.link(
+            self._comparison,
+            blocks=units,
+            block_sizes=sizes,
+            cannot_link=projection.cannot_link,
+        )
         groups: dict[int, list[int]] = {}
         label_of: dict[int, int] = {}
         for unit, label in zip(units, labels.tolist(), strict=True):
@@ -124,6 +144,33 @@ class Neighbourhood:
         for cluster, stand_ins in self._stand_ins():
             groups[label_of[cluster.members[0].handle]].extend(stand_ins)
         return list(groups.values())
+
+    def _projected(self) -> tuple[list[list[int]], list[int], Projection]:
+        """Return the units after must-links, their sizes, and what is said of these units."""
+        units, sizes = self._units()
+        cluster_of = {member.handle: member.cluster_id for member in self._members}
+        hidden = {cluster.cluster_id: cluster.hidden for cluster in self._touched}
+        for cluster_id, handles in hidden.items():
+            cluster_of.update(dict.fromkeys(handles, cluster_id))
+        projection = self._constraints.project(
+            [self._handles(unit, hidden) for unit in units] if self._constraints else units,
+            cluster_of,
+        )
+        return (
+            [[place for number in block for place in units[number]] for block in projection.blocks],
+            [sum(sizes[number] for number in block) for block in projection.blocks],
+            projection,
+        )
+
+    def _handles(self, unit: Sequence[int], hidden: Mapping[str, tuple[int, ...]]) -> list[int]:
+        """Return the handles of a unit as constraints name them, those not known here included."""
+        members = [self._members[place - 1] for place in unit if place]
+        blocks = {member.cluster_id for member in members}
+        return [
+            *([self._constrained_as] if 0 in unit else []),
+            *(member.handle for member in members),
+            *(handle for cluster_id in blocks for handle in hidden[cluster_id]),
+        ]
 
     def _units(self) -> tuple[list[list[int]], list[int]]:
         """Return the positions of each unit and how many articles it stands for."""

@@ -19,6 +19,7 @@ from enum import StrEnum
 import numpy as np
 
 from clustering.articles import ArticleFeatures, TextKind
+from clustering.constraints import Constraints
 from clustering.learning import counting_is_due
 from clustering.neighbourhood import NEW, Neighbour, Neighbourhood, RunnerUp, TouchedCluster
 from clustering.prepare import FrequencyTable, ObservedFrequencies
@@ -194,6 +195,8 @@ class Decider:
         mint_cluster_id: Callable[[], str],
         mint_duplicate_group_id: Callable[[], str],
         previous_cluster_id: str = "",
+        constraints: Constraints[int] | None = None,
+        constrained_as: int = NEW,
     ) -> Decision:
         """Link the touched clusters again with the new article among them.
 
@@ -208,8 +211,13 @@ class Decider:
         previous_cluster_id
             For an updated article, the cluster it was in, which must be among ``touched`` while
             it has other members: the article keeps that id where it can.
+        constraints
+            What editors said, by handle; it holds in the outcome as far as it held before.
+        constrained_as
+            For an updated article, the handle under which constraints name it.
         """
-        if new.kind is not TextKind.ORDINARY:
+        said = Constraints[int]() if constraints is None else constraints
+        if new.kind is not TextKind.ORDINARY and len(said.together(constrained_as)) == 1:
             alone = previous_cluster_id and not any(
                 cluster.size and cluster.cluster_id == previous_cluster_id for cluster in touched
             )
@@ -218,7 +226,9 @@ class Decider:
                 cluster_id=previous_cluster_id if alone else mint_cluster_id(),
                 duplicate_group_id=mint_duplicate_group_id(),
             )
-        neighbourhood = Neighbourhood(self.refinement, new, touched)
+        neighbourhood = Neighbourhood(
+            self.refinement, new, touched, constraints=said, constrained_as=constrained_as
+        )
         groups = neighbourhood.link()
         old = neighbourhood.old_clusters()
         # Where as many articles speak for one cluster as for another, the oldest keeps the id. The

@@ -173,7 +173,7 @@ class Preparer:
             publisher=publisher,
             published_at_seconds=seconds,
             vector=analysis.vector,
-            text_signature=text_signature(analysis.tokens, self.scheme),
+            text_signature=text_signature(analysis.stream, self.scheme),
             event_tokens=event_tokens(term_ids, weights.astype(np.float32), self.scheme),
         )
 

@@ -29,6 +29,8 @@ def cluster_window(
     shipped: FrequencyTable,
     scheme: SignatureScheme,
     *,
+    must_link: Sequence[Sequence[int]] = (),
+    cannot_link: Sequence[tuple[int, int]] = (),
     threads: int | None = None,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> WindowClustering:
@@ -42,6 +44,8 @@ def cluster_window(
         The prior that the counts are added to.
     scheme
         Of the signatures.
+    must_link, cannot_link
+        What editors said, by position: as in `clustering.batch.recluster`.
     threads
         How many to use; ``None`` for one a core. The result does not depend on it.
     on_progress
@@ -49,5 +53,13 @@ def cluster_window(
     """
     observed = ObservedFrequencies.of(item.vector for item in features)
     refinement = Refinement.shipped(shipped.with_observed(observed))
-    clustering = recluster(features, refinement, scheme, threads=threads, on_progress=on_progress)
+    clustering = recluster(
+        features,
+        refinement,
+        scheme,
+        must_link=must_link,
+        cannot_link=cannot_link,
+        threads=threads,
+        on_progress=on_progress,
+    )
     return WindowClustering(clustering, observed)

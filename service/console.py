@@ -106,20 +106,26 @@ class Progress:
         self._drawn = stream.isatty() and os.environ.get("TERM") != "dumb"
         self._stage = stage
         self._begun = time.monotonic()
+        self._stage_begun = self._begun
         self._status: Status | None = None
 
     def report(self, stage: str, share: float | None = None) -> None:
         """Note the stage and how much of it is done, 0..1; ``None`` where that is unknown."""
-        self._stage = stage if share is None else f"{stage} {share:.0%}"
-        if not self._drawn or time.monotonic() - self._begun < _DRAW_AFTER_SECONDS:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._stage_begun = stage, now
+        if not self._drawn or now - self._begun < _DRAW_AFTER_SECONDS:
             return
+        line = stage
+        if share is not None:
+            line += f" {share:.0%}{remaining_time(now - self._stage_begun, share)}"
         if self._status is None:
             # Rich takes a tenth of a second to import, which short work need not pay.
             from rich.console import Console as RichConsole
 
-            self._status = RichConsole(stderr=True).status(self._stage)
+            self._status = RichConsole(stderr=True).status(line)
             self._status.start()
-        self._status.update(self._stage)
+        self._status.update(line)
 
     def close(self) -> None:
         """Take the line off the terminal."""
@@ -127,6 +133,16 @@ class Progress:
             self._status.stop()
             self._status = None
         self._drawn = False
+
+
+def remaining_time(stage_seconds: float, share: float) -> str:
+    """Return ``, about 3 min left``, from the time a share of a stage took; "" while too early."""
+    if share <= 0 or stage_seconds < _DRAW_AFTER_SECONDS:
+        return ""
+    seconds = stage_seconds * (1 - share) / share
+    if seconds < 60:
+        return f", about {seconds:.0f} s left"
+    return f", about {seconds / 60:.0f} min left"
 
 
 def write_json(stream: TextIO, value: object) -> None:

@@ -12,7 +12,7 @@ from clustering.prepare.frequencies import (
     ObservedFrequencies,
     salient_terms,
 )
-from clustering.prepare.kernel_hashes import window_hashes
+from clustering.prepare.kernel_hashes import window_hashes, window_hashes64
 from clustering.prepare.line_counts import LineCounts
 from clustering.prepare.publisher import publisher_of
 from clustering.prepare.repeats import RepeatedLines, text_line_hashes
@@ -41,4 +41,5 @@ __all__ = [
     "text_kind",
     "text_line_hashes",
     "window_hashes",
+    "window_hashes64",
 ]

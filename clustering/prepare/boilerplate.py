@@ -146,7 +146,11 @@ def prose_probabilities(lines: Sequence[Line]) -> Float64Array:
 
 def _kept_lines(lines: Sequence[Line], again: Sequence[bool]) -> list[bool]:
     """Decide which lines belong to the article; ``again`` are those of the publisher's page."""
-    probabilities = prose_probabilities(lines)
+    if all(line.is_solid for line in lines):
+        # Paragraphs are kept whatever the classifier says, and no rail begins without a header.
+        probabilities = np.ones(len(lines), dtype=np.float64)
+    else:
+        probabilities = prose_probabilities(lines)
     certain = [is_furniture(line) or is_caption(line) for line in lines]
     certain = [junk or repeats for junk, repeats in zip(certain, again, strict=True)]
     rail = _rails(lines, probabilities)

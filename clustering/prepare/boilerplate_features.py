@@ -6,20 +6,21 @@ cannot, it takes a neutral value instead of a misleading zero.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
 from clustering.prepare.boilerplate_lines import BULLET, HAN, Line, Vocabulary, vocabulary
 
 Float64Array: TypeAlias = NDArray[np.float64]
 
-_SEPARATOR = regex.compile(r"[|>›»·•/→←»▸▶–—]|\s[-]\s?")
-_COMMA = regex.compile(r"[,，、،;；]")
-_QUOTE = regex.compile(r"[\"“”„«»「」『』]")
+_SEPARATOR = re.compile(r"[|>›»·•/→←»▸▶–—]|\s[-]\s?")
+_COMMA = re.compile(r"[,，、،;；]")
+_QUOTE = re.compile(r"[\"“”„«»「」『』]")
 FEATURE_NAMES = (
     "log_words",
     "few_words",
@@ -41,6 +42,8 @@ FEATURE_NAMES = (
 )
 _NEIGHBOUR_FEATURES = ("log_words", "final", "function_density", "sentence_like", "menu_words")
 _NEIGHBOUR_OFFSETS = (-2, -1, 1, 2)
+_NEIGHBOUR_COLUMNS = [FEATURE_NAMES.index(name) for name in _NEIGHBOUR_FEATURES]
+_FRAME = max(map(abs, _NEIGHBOUR_OFFSETS))
 _WIDE = 5
 
 
@@ -74,61 +77,72 @@ def line_features(lines: Sequence[Line]) -> Float64Array:
     has_case = any(line.text != line.text.lower() for line in lines)
     hits = [_function_share(line, words) for line in lines]
     known_language = sum(share > 0.1 for share in hits) >= max(1, count // 8)
-    own = np.zeros((count, len(FEATURE_NAMES)), dtype=np.float64)
-    for i, line in enumerate(lines):
-        own[i] = _own_features(line, words, hits[i] if known_language else 0.3, has_case)
-    columns = [own]
-    picked = own[:, [FEATURE_NAMES.index(name) for name in _NEIGHBOUR_FEATURES]]
-    for offset in _NEIGHBOUR_OFFSETS:
-        shifted = np.zeros((count, picked.shape[1] + 1), dtype=np.float64)
-        shifted[:, -1] = 1.0
-        source = slice(max(0, offset), count + min(0, offset))
-        target = slice(max(0, -offset), count - max(0, offset))
-        shifted[target, :-1] = picked[source]
-        shifted[target, -1] = 0.0
-        columns.append(shifted)
-    weights = np.array([min(line.word_count, 60.0) + 1.0 for line in lines])
-    solid = weights * own[:, FEATURE_NAMES.index("sentence_like")]
-    wide = np.array(
+    own = np.array(
         [
-            solid[max(0, i - _WIDE) : i + _WIDE + 1].sum()
-            / weights[max(0, i - _WIDE) : i + _WIDE + 1].sum()
-            for i in range(count)
-        ]
+            _own_features(line, words, share if known_language else 0.3, has_case)
+            for line, share in zip(lines, hits, strict=True)
+        ],
+        dtype=np.float64,
     )
-    columns.append(wide[:, None])
+    # Two rows of "outside the text" around the lines: then a neighbour is a shifted view.
+    picked = len(_NEIGHBOUR_FEATURES)
+    framed = np.zeros((count + 2 * _FRAME, picked + 1), dtype=np.float64)
+    framed[:, picked] = 1.0
+    framed[_FRAME:-_FRAME, :picked] = own[:, _NEIGHBOUR_COLUMNS]
+    framed[_FRAME:-_FRAME, picked] = 0.0
+    columns = [own]
+    columns += [
+        framed[_FRAME + offset : _FRAME + offset + count] for offset in _NEIGHBOUR_OFFSETS
+    ]
+    columns.append(_wide_sentence_share(lines, own))
     columns.append(np.full((count, 1), float(count <= 2)))
     return np.hstack(columns)
 
 
+def _wide_sentence_share(lines: Sequence[Line], own: Float64Array) -> Float64Array:
+    """Share of the words around each line that stand in sentences, float64 of shape (n, 1)."""
+    weights = [min(line.word_count, 60.0) + 1.0 for line in lines]
+    sentence_like = FEATURE_NAMES.index("sentence_like")
+    solid = [
+        weight * share for weight, share in zip(weights, own[:, sentence_like].tolist(), strict=True)
+    ]
+    shares = [
+        sum(solid[max(0, i - _WIDE) : i + _WIDE + 1])
+        / sum(weights[max(0, i - _WIDE) : i + _WIDE + 1])
+        for i in range(len(lines))
+    ]
+    return np.array(shares, dtype=np.float64)[:, None]
+
+
 def _function_share(line: Line, words: Vocabulary) -> float:
     """Share of function words, in [0, 1]; per character where a script has no spaces."""
-    han = HAN.findall(line.text)
+    han = [] if line.plain else HAN.findall(line.text)
     if len(han) > len(line.text) / 2:
         # A function character is about every eighth in running Chinese or Japanese, a function
         # word every third in English: scaled so that both read alike.
         return min(1.0, 2.5 * sum(c in words.function_characters for c in han) / len(han))
     if not line.words:
         return 0.0
-    return sum(word in words.function_words for word in line.words) / len(line.words)
+    return sum(map(words.function_words.__contains__, line.words)) / len(line.words)
 
 
 def _own_features(
     line: Line, words: Vocabulary, function_share: float, has_case: bool
 ) -> list[float]:
     text = line.text
-    raw = text.split()
-    long_words = [word for word in raw[1:] if len(word) > 3 and word[0].isalpha()]
     # 0.25 is about what running English shows: the neutral value where there are no capitals.
     title_share = 0.25
-    if has_case and long_words and any(c.isupper() or c.islower() for c in text):
+    long_words = []
+    if has_case and any(c.isupper() or c.islower() for c in text):
+        long_words = [word for word in text.split()[1:] if len(word) > 3 and word[0].isalpha()]
+    if long_words:
         title_share = sum(word[0].isupper() for word in long_words) / len(long_words)
     letters, digits = line.letter_count, line.digit_count
     menu_share = 0.0
     if line.words:
-        menu_share = sum(word in words.menu_words for word in line.words) / len(line.words)
+        menu_share = sum(map(words.menu_words.__contains__, line.words)) / len(line.words)
     return [
-        float(np.log1p(line.word_count)) / 3.0,
+        math.log1p(line.word_count) / 3.0,
         max(0.0, 1.0 - line.word_count / 8.0),
         float(line.is_final),
         min(line.sentence_count, 3) / 3.0,

@@ -16,6 +16,16 @@ from importlib.resources import files
 
 import regex
 
+from clustering.prepare.line_patterns import (
+    digits_in,
+    ends_sentence,
+    is_plain,
+    line_key,
+    sentence_breaks_in,
+    squeezed_blanks,
+    words_in,
+)
+
 # Words of a script written without spaces, estimated from its letters: Chinese and Japanese words
 # average about 1.6 characters in news, Thai, Lao, Khmer and Burmese words about 4.
 _HAN_WORDS_PER_CHARACTER = 0.6
@@ -25,19 +35,9 @@ _SPACELESS = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}]|[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 )
 HAN = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
-_DIGIT = regex.compile(r"\p{N}")
-_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}'’]*")
-_FINAL = regex.compile(r"[.!?…。！？؟۔।॥։።]['\"”’»›」』)）\]\s]*$")
-_SENTENCE_BREAK = regex.compile(
-    r"[.!?…。！？؟۔।]['\"”’»」』)）]*(?:\s+(?=[\p{Lu}\p{Lo}\p{N}\"“‘«])|(?=\p{Lo}))"
-)
 BULLET = regex.compile(r"^(?:[-–—*•·▪‣◦►▶→>+]|\d{1,2}[.)]|#)\s*")
 _INVISIBLE = regex.compile(r"[\p{Cf}--[\u200c\u200d]]|[\p{Cc}--[\n\t]]|[\p{Cs}\p{Co}]", regex.V1)
-_BLANKS = regex.compile(r"[\p{Zs}\t]+")
 _DEVANAGARI_BAR = regex.compile(r"(?<=[\p{Devanagari}\d])\s*\|")
-# The look-behind lets a run of marks be tried from its beginning only, not from each of its marks.
-_EDGE_MARKS = regex.compile(r"^[^\p{L}\p{N}]+|(?<![^\p{L}\p{N}])[^\p{L}\p{N}]++$")
-
 # A line has to be this long before it can have been broken at a margin.
 _MIN_WRAP_WIDTH = 36
 _MAX_WRAP_WIDTH = 110
@@ -81,11 +81,6 @@ def vocabulary() -> Vocabulary:
     )
 
 
-def line_key(line: str) -> str:
-    """Form of a line in which two printings of it are equal: case, bullets and spacing dropped."""
-    return _EDGE_MARKS.sub("", _BLANKS.sub(" ", line)).casefold().replace("’", "'")
-
-
 @dataclass(frozen=True, slots=True)
 class Line:
     """One unwrapped line and what the judges ask of it.
@@ -106,6 +101,8 @@ class Line:
         Sentence ends inside it, the last included.
     letter_count, digit_count
         Characters of its words that are letters or marks, and that are digits.
+    plain
+        See `is_plain`.
     """
 
     text: str
@@ -116,6 +113,7 @@ class Line:
     sentence_count: int
     letter_count: int
     digit_count: int
+    plain: bool
 
     @property
     def is_solid(self) -> bool:
@@ -130,29 +128,41 @@ class Line:
 
 def measure_line(text: str) -> Line:
     """Measure one stripped, non-empty line."""
-    raw = _WORD.findall(text)
-    word_count = float(len(raw))
-    if _SPACELESS.search(text):
-        letters = _SPACELESS.findall(text)
-        han = sum(1 for letter in letters if HAN.match(letter))
-        spaced = len(_WORD.findall(_SPACELESS.sub(" ", text)))
-        word_count = (
-            spaced
-            + _HAN_WORDS_PER_CHARACTER * han
-            + _SOUTHEAST_ASIAN_WORDS_PER_CHARACTER * (len(letters) - han)
-        )
-    is_final = bool(_FINAL.search(text))
-    digits = len(_DIGIT.findall(text))
-    breaks = len(_SENTENCE_BREAK.findall(text))
+    plain = is_plain(text)
+    raw = words_in(text, plain=plain)
+    is_final = ends_sentence(text)
+    digits = digits_in(text, plain=plain)
     return Line(
         text=text,
         key=line_key(text),
-        words=tuple(word.casefold() for word in raw),
-        word_count=word_count,
+        words=tuple(map(str.casefold, raw)),
+        word_count=float(len(raw)) if plain else _word_count(text, raw),
         is_final=is_final,
-        sentence_count=breaks + is_final,
+        sentence_count=sentence_breaks_in(text, plain=plain) + is_final,
         letter_count=sum(map(len, raw)) - digits,
         digit_count=digits,
+        plain=plain,
+    )
+
+
+def count_words(text: str) -> float:
+    """Return the ``word_count`` that `measure_line` gives, and nothing else of it."""
+    plain = is_plain(text)
+    raw = words_in(text, plain=plain)
+    return float(len(raw)) if plain else _word_count(text, raw)
+
+
+def _word_count(text: str, raw: Sequence[str]) -> float:
+    """Number of words, estimated where scripts have no spaces."""
+    letters = _SPACELESS.findall(text)
+    if not letters:
+        return float(len(raw))
+    han = sum(1 for letter in letters if HAN.match(letter))
+    spaced = len(words_in(_SPACELESS.sub(" ", text), plain=False))
+    return (
+        spaced
+        + _HAN_WORDS_PER_CHARACTER * han
+        + _SOUTHEAST_ASIAN_WORDS_PER_CHARACTER * (len(letters) - han)
     )
 
 
@@ -172,8 +182,11 @@ def dump_lines(text: str) -> list[str]:
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
     text = text.replace("\u2029", "\n\n").replace("\x0c", "\n").replace("\x0b", "\n")
-    text = _INVISIBLE.sub("", text)
-    rows = [_BLANKS.sub(" ", _danda(row)).rstrip() for row in text.split("\n")]
+    given = text.split("\n")
+    if not all(row.isprintable() or not row for row in given):  # or else none is invisible
+        text = _INVISIBLE.sub("", text)
+        given = text.split("\n")
+    rows = [squeezed_blanks(_danda(row)).rstrip() for row in given]
     indents = [len(row) - len(row.lstrip()) for row in text.expandtabs(4).split("\n")]
     stripped = [row.strip() for row in rows]
     width = _wrap_width(stripped, indents)
@@ -227,14 +240,14 @@ def _wrap_width(rows: Sequence[str], indents: Sequence[int]) -> int:
     lowered = sum(1 for _, below in pairs if below[0].islower())
     if lowered >= 0.35 * len(pairs):
         return width
-    full_open = sum(1 for a, _ in pairs if len(a) >= 0.7 * width and not _FINAL.search(a))
+    full_open = sum(1 for a, _ in pairs if len(a) >= 0.7 * width and not ends_sentence(a))
     if max(indents) >= 2 and min(indents) == 0 and full_open >= 0.5 * len(pairs):
         # Indented paragraphs, and rows that run up to the margin with their sentence open.
         return width
     if any(any(c.isupper() or c.islower() for c in row) for row in rows):
         return 0
     full = sum(1 for above, _ in pairs if len(above) >= 0.8 * width)
-    open_ends = sum(1 for above, _ in pairs if not _FINAL.search(above))
+    open_ends = sum(1 for above, _ in pairs if not ends_sentence(above))
     return width if len(pairs) >= 3 and full >= 0.7 * len(pairs) <= open_ends else 0
 
 
@@ -247,7 +260,7 @@ def _continues(
     if not width:
         # Pages put links on lines of their own inside a sentence; what goes on in lower case
         # after an open end was one sentence. Menus in lower case have short lines.
-        return row[0].islower() and len(above) >= 40 and not _FINAL.search(above)
+        return row[0].islower() and len(above) >= 40 and not ends_sentence(above)
     if indents[index] >= indents[index - 1] + 2:
         return False
     if row[0].islower():
@@ -258,7 +271,7 @@ def _continues(
         return True
     # Where paragraphs begin with an indent, a row without one goes on; the first row of a wire
     # is short because its dateline was cut.
-    return max(indents) >= 2 and not _FINAL.search(above) and len(above) >= 0.4 * width
+    return max(indents) >= 2 and not ends_sentence(above) and len(above) >= 0.4 * width
 
 
 _HAN_PAIR = regex.compile(
@@ -270,5 +283,7 @@ def content_terms(line: Line) -> set[str]:
     """Content terms for comparing lines: words that are no function words, or character pairs."""
     function_words = vocabulary().function_words
     terms = {word for word in line.words if len(word) > 1 and word not in function_words}
+    if line.plain:
+        return terms
     pairs = {match.group() + match.group(1) for match in _HAN_PAIR.finditer(line.text)}
     return {term for term in terms if not _HAN_PAIR.search(term)} | pairs

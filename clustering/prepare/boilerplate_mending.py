@@ -88,6 +88,8 @@ def rescue(
     lines: Sequence[Line], kept: list[bool], certain: Sequence[bool], rail: Sequence[bool]
 ) -> None:
     """Bring back lines that speak of what the kept text speaks of: subheads, short quotes."""
+    if all(map(any, zip(kept, certain, rail, strict=True))):
+        return
     known: set[str] = set()
     for line, keep in zip(lines, kept, strict=True):
         if keep:

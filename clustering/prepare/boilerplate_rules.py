@@ -20,6 +20,8 @@ _URL_LINE = regex.compile(
 _CODE_LINE = regex.compile(
     r"^@media\b|^(?:function|var|window\.|document\.|\$\(|//<!|<!--|<!\[CDATA)|[{};]\s*$.*[{}]|\{[^{}:]*+:[^{};]*+;[^{}]*+\}"
 )
+_CODE_STARTS = ("@media", "function", "var", "window.", "document.", "$(", "//<!", "<!")
+_BREADCRUMB_MARKS = (">", "»", "›", "::")
 _BREADCRUMB = regex.compile(r"(?:^|\s)\S[^>»›.!?]{0,40}\s*(?:>|»|›|::)\s*\S")
 _COUNTER = regex.compile(
     r"^(?:[\p{L}!'’]++\s*+){1,3}\(\d[\d,.kKmM]*\)$|^\(?\d[\d,.]*[kKmM]?\)?\s*"
@@ -113,27 +115,34 @@ def is_end_mark(line: Line) -> bool:
     """Whether an article ends here: "tg/ar (AFP, Reuters)", "(Reporting by …)", "REUTER"."""
     if line.word_count > 45 or len(line.text) > _LONGEST_LOOK_CHARACTERS:
         return False
-    match = _INITIALS.match(line.text)
+    match = _INITIALS.match(line.text) if "(" in line.text else None
     if match and _names_agency(match["agencies"]):
         return True
-    return bool(_WIRE_END.match(line.text)) and (line.text[0] in "([-#*" or line.text.isupper())
+    marked = line.text[0] in "([-#*" or line.text.isupper()
+    return marked and bool(_WIRE_END.match(line.text))
 
 
 def is_caption(line: Line) -> bool:
     """Whether a line is the caption of a picture, by the credit it carries."""
     if line.word_count > _CAPTION_WORDS or len(line.text) > _LONGEST_LOOK_CHARACTERS:
         return False
-    if _FILE_PICTURE.match(line.text):
+    text = line.text
+    if _FILE_PICTURE.match(text):
         return True
-    if _GLUED_CREDIT.search(line.text) or _PICTURE_RIGHTS.search(line.text):
+    # Only where the mark is there that the pattern cannot do without: looking for one character
+    # costs next to nothing, and most lines hold none of them.
+    bracketed = "(" in text or "[" in text
+    if ((bracketed or ":" in text or "：" in text) and _GLUED_CREDIT.search(text)) or (
+        "©" in text and _PICTURE_RIGHTS.search(text)
+    ):
         # A caption with its credit has at most two sentences; a paragraph with an inline credit
         # keeps its text (see `trim_line`).
         return line.sentence_count <= 2
-    folded = line.text.casefold()
     marks = vocabulary().caption_marks
     if line.word_count <= 14 and not line.is_final:
+        folded = text.casefold()
         return any(mark in folded for mark in marks)
-    match = _AGENCY_TAIL.search(line.text)
+    match = _AGENCY_TAIL.search(text) if bracketed or "/" in text else None
     if match is None or line.sentence_count > 2:
         return False
     credit = match["credit"].casefold()
@@ -147,11 +156,10 @@ def is_furniture(line: Line) -> bool:
         return True
     if line.is_solid and line.word_count > _PHRASE_FURNITURE_WORDS:
         return False
-    folded = text.casefold()
     table = vocabulary()
     if line.word_count <= 5 and (line.key in table.menu_entries or line.key in table.rail_headers):
         return True
-    if is_date_line(text) or _URL_LINE.fullmatch(text) or _CODE_LINE.search(text):
+    if is_date_line(text) or _URL_LINE.fullmatch(text) or _is_code(text):
         return True
     age = _AGE_LABEL.match(text)
     if age and is_date_line(age["age"]):
@@ -165,14 +173,24 @@ def is_furniture(line: Line) -> bool:
         if start.startswith(table.furniture_starts) and _starts_at_word_end(start):
             return True
     if line.word_count <= _PHRASE_FURNITURE_WORDS and line.sentence_count <= 2:
-        hits = sum(phrase in folded for phrase in table.furniture_phrases)
+        folded = text.casefold()
+        hits = sum(map(folded.__contains__, table.furniture_phrases))
         if hits >= 2 or (hits and line.word_count <= 12):
             return True
     if line.word_count <= _PHRASE_FURNITURE_WORDS and _is_invitation(text):
         return True
     if text.count("|") >= 2 or text.count("•") >= 3:
         return not line.is_final and line.word_count / (1 + text.count("|") + text.count("•")) <= 6
-    return bool(_BREADCRUMB.match(text)) and not line.is_final and line.word_count <= 25
+    if line.is_final or line.word_count > 25:
+        return False
+    return any(mark in text for mark in _BREADCRUMB_MARKS) and bool(_BREADCRUMB.match(text))
+
+
+def _is_code(text: str) -> bool:
+    """Whether a line is part of a script or a style sheet that a dump swept up."""
+    return ("{" in text or "}" in text or text.startswith(_CODE_STARTS)) and bool(
+        _CODE_LINE.search(text)
+    )
 
 
 def _is_invitation(text: str) -> bool:
@@ -245,13 +263,17 @@ def trim_start(text: str) -> str:
 
 
 _TAIL_AGENCY = regex.compile(r"\s*[(\[](?P<agencies>[\p{L}][\p{L}\s,./&-]{1,60})[)\]]\.?$")
+_AFTER_AGENCY = (")", "]", ").", "].", "\n")
+_WIRE_WORDS = ("REUTER", "Reuter", "ENDS")
 _TAIL_WIRE = regex.compile(r"(?<=[.!?\"”])\s+(?:REUTER|Reuter|REUTERS|ENDS)\W*$")
 
 
 def trim_end(text: str) -> str:
     """Cut a credit of agencies ("… on Monday. (Reuters)", "… said. REUTER") off the end."""
-    trimmed = _TAIL_WIRE.sub("", text)
-    match = _TAIL_AGENCY.search(trimmed)
+    trimmed = text
+    if any(word in text for word in _WIRE_WORDS):
+        trimmed = _TAIL_WIRE.sub("", text)
+    match = _TAIL_AGENCY.search(trimmed) if trimmed.endswith(_AFTER_AGENCY) else None
     if match and match.start() > 40 and _names_agency(match["agencies"]):
         head = trimmed[: match.start()]
         if _SINGLE_SENTENCE_END.search(head):

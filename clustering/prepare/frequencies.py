@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from clustering.articles import TermVector, UInt32Array
 from clustering.errors import ConfigurationError
 from clustering.prepare.languages import UNKNOWN_LANGUAGE
+from clustering.prepare.lookup import IdTable
 from clustering.prepare.observed import ObservedFrequencies
 from clustering.prepare.shipped import (
     BIGRAMS,
@@ -45,6 +46,10 @@ SUPPORTED_LANGUAGES: tuple[str, ...] = (
 clustered too; their common words lose weight as the stream shows them."""
 
 
+_PROBABILITY_OF_ENTRY: NDArray[np.float64] = np.concatenate([[0.0], LEVEL_TO_PROBABILITY])
+"""float64, shape (257,): p by level + 1; 0 for a term that is not there."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FrequencyTable:
     """Document frequencies of terms: a prior, and what a stream has shown.
@@ -72,6 +77,10 @@ class FrequencyTable:
     columns: dict[str, PriorColumn]
     digest: str
     observed: ObservedFrequencies = field(default_factory=ObservedFrequencies)
+    _prior_tables: dict[tuple[str, ...], IdTable] = field(default_factory=dict, repr=False)
+    """Columns made ready for look-ups, by names, when first asked for; tables of one prior share
+    them."""
+    _observed_tables: dict[str, IdTable] = field(default_factory=dict, init=False, repr=False)
 
     @staticmethod
     def shipped() -> FrequencyTable:
@@ -85,7 +94,7 @@ class FrequencyTable:
 
     def with_observed(self, observed: ObservedFrequencies) -> FrequencyTable:
         """Return a table of the same prior with these counts instead of the former ones."""
-        return FrequencyTable(self.columns, self.digest, observed)
+        return FrequencyTable(self.columns, self.digest, observed, self._prior_tables)
 
     def document_probability(self, term_ids: UInt32Array, lang: str) -> NDArray[np.float64]:
         """Return the prior's p(w), float64 in [0, 1], shape of ``term_ids``; 0 where unknown.
@@ -94,13 +103,7 @@ class FrequencyTable:
         looked up as English.
         """
         key = "en" if lang == UNKNOWN_LANGUAGE else lang
-        probabilities = np.zeros(term_ids.shape, dtype=np.float64)
-        for name in (COMMON, key):
-            if name in self.columns:
-                column = self.columns[name]
-                slots, found = _positions(column.ids, term_ids)
-                probabilities[found] = LEVEL_TO_PROBABILITY[column.levels[slots]]
-        return probabilities
+        return self._prior((COMMON, key) if key in self.columns else (COMMON,), term_ids)
 
     def idf(self, term_ids: UInt32Array, lang: str) -> NDArray[np.float32]:
         """Return the weights of terms.
@@ -117,10 +120,8 @@ class FrequencyTable:
         numpy.ndarray
             float32, shape of ``term_ids``, in [0, ln(2 (N₀ + n + 1))], natural logarithms.
         """
-        observed = self.observed
         return self._weights(
-            self.document_probability(term_ids, lang),
-            _looked_up(observed.term_ids, observed.term_counts, term_ids),
+            self.document_probability(term_ids, lang), self._seen("terms", term_ids)
         )
 
     def bigram_idf(self, bigram_ids: UInt32Array) -> NDArray[np.float32]:
@@ -128,15 +129,30 @@ class FrequencyTable:
 
         The prior knows frequent pairs of English news only; other pairs weigh as unseen.
         """
-        observed = self.observed
-        probabilities = np.zeros(bigram_ids.shape, dtype=np.float64)
-        if BIGRAMS in self.columns:
-            column = self.columns[BIGRAMS]
-            slots, found = _positions(column.ids, bigram_ids)
-            probabilities[found] = LEVEL_TO_PROBABILITY[column.levels[slots]]
-        return self._weights(
-            probabilities, _looked_up(observed.bigram_ids, observed.bigram_counts, bigram_ids)
-        )
+        return self._weights(self._prior((BIGRAMS,), bigram_ids), self._seen("bigrams", bigram_ids))
+
+    def _prior(self, names: tuple[str, ...], ids: UInt32Array) -> NDArray[np.float64]:
+        """Return p of ids by some columns, the last one that has an id; 0 where none has."""
+        table = self._prior_tables.get(names)
+        if table is None:
+            columns = [self.columns[name] for name in names if name in self.columns]
+            # Levels begin at 0, which in an `IdTable` means that nothing is there.
+            table = IdTable(
+                [(column.ids, column.levels.astype(np.uint32) + 1) for column in columns]
+            )
+            self._prior_tables[names] = table
+        return _PROBABILITY_OF_ENTRY[table.values(ids)]
+
+    def _seen(self, what: str, ids: UInt32Array) -> NDArray[np.float64]:
+        table = self._observed_tables.get(what)
+        if table is None:
+            seen = self.observed
+            counted = {
+                "terms": (seen.term_ids, seen.term_counts),
+                "bigrams": (seen.bigram_ids, seen.bigram_counts),
+            }
+            table = self._observed_tables[what] = IdTable([counted[what]])
+        return table.values(ids).astype(np.float64)
 
     def _weights(
         self, probabilities: NDArray[np.float64], seen: NDArray[np.float64]
@@ -151,27 +167,6 @@ class FrequencyTable:
 def _shipped_table() -> FrequencyTable:
     columns, digest = shipped_frequencies()
     return FrequencyTable(columns, digest)
-
-
-def _positions(
-    sorted_ids: UInt32Array, wanted: UInt32Array
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return the places of the wanted ids that are there, and which of the wanted are."""
-    if sorted_ids.size == 0:
-        return np.zeros(0, dtype=np.intp), np.zeros(wanted.shape, dtype=np.bool_)
-    slots = np.searchsorted(sorted_ids, wanted)
-    slots[slots == sorted_ids.size] = 0
-    found = sorted_ids[slots] == wanted
-    return slots[found], found
-
-
-def _looked_up(
-    sorted_ids: UInt32Array, counts: UInt32Array, wanted: UInt32Array
-) -> NDArray[np.float64]:
-    slots, found = _positions(sorted_ids, wanted)
-    result = np.zeros(wanted.shape, dtype=np.float64)
-    result[found] = counts[slots]
-    return result
 
 
 def salient_terms(

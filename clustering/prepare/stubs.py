@@ -13,7 +13,8 @@ from importlib.resources import files
 import regex
 
 from clustering.articles import TextKind
-from clustering.prepare.boilerplate_lines import dump_lines, line_key, measure_line
+from clustering.prepare.boilerplate_lines import count_words, dump_lines
+from clustering.prepare.line_patterns import line_key
 
 MIN_DISTINCT_TERMS = 5
 """Fewer distinct content words than this cannot tell one event from another of its kind: "Bomb
@@ -78,21 +79,26 @@ def is_stub(title: str, body: str) -> bool:
     Sentences are judged one by one, so that an article that ends in "Subscribe to continue
     reading" after two paragraphs keeps its worth, and so does a report about captchas.
     """
-    sentences = [
-        part for line in dump_lines(body) for part in _SENTENCE.split(line) if part.strip()
-    ]
     own_title = line_key(title)
+    # Most texts are long, and counting words costs little beside the patterns.
+    counted: list[tuple[str, float]] = []
+    total = 0.0
+    for line in dump_lines(body):
+        for part in _SENTENCE.split(line):
+            sentence = part.strip()
+            if not sentence or line_key(sentence) == own_title:
+                continue
+            words = count_words(sentence)
+            counted.append((sentence, words))
+            total += words
+            if total > MAX_STUB_WORDS:
+                return False
     notice_pattern, error_title_pattern = _patterns()
-    total = notice = 0.0
-    for sentence in sentences:
-        measured = measure_line(sentence.strip())
-        if measured.key == own_title:
-            continue
-        total += measured.word_count
-        if total > MAX_STUB_WORDS:
-            return False
-        if notice_pattern.search(sentence.strip().replace("’", "'")):
-            notice += measured.word_count
+    notice = sum(
+        words
+        for sentence, words in counted
+        if notice_pattern.search(sentence.replace("’", "'"))
+    )
     if error_title_pattern.match(title.strip()) and total <= 60.0:
         return True
     if notice == 0.0:

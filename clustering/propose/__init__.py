@@ -11,6 +11,7 @@ from clustering.propose.signatures import (
     SignatureScheme,
     event_tokens,
     text_signature,
+    text_signatures,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "candidate_pairs",
     "event_tokens",
     "text_signature",
+    "text_signatures",
 ]

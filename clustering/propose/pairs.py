@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustering.articles import UInt64Array
 from clustering.errors import ConfigurationError
-from clustering.propose.kernels import shared_buckets
-from clustering.propose.lsh import DEFAULT_LIMITS, BucketLimits, bucket_weights
+from clustering.propose.lsh import DEFAULT_LIMITS, TEXT_WEIGHT, BucketLimits, bucket_weights
+from clustering.propose.sharing import best_candidates, united
+
+_PIECE_ARTICLES: Final = 1_024
+"""Articles that a thread works on at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ def candidate_pairs(
     *,
     per_article_limit: int,
     limits: BucketLimits = DEFAULT_LIMITS,
+    threads: int = 1,
+    on_progress: Callable[[int], None] | None = None,
 ) -> CandidatePairs:
     """All candidate pairs of a set of articles.
 
@@ -56,6 +63,10 @@ def candidate_pairs(
         Most candidates an article names, at least 1.
     limits
         When a bucket is skipped.
+    threads
+        Threads to spread the articles over; does not change the result.
+    on_progress
+        Told the number of articles that are done.
 
     Raises
     ------
@@ -69,27 +80,42 @@ def candidate_pairs(
     if not counts.sum():
         return CandidatePairs(nothing, nothing, nothing)
     ids = np.concatenate(ids_of_articles)
-    owners = np.repeat(np.arange(counts.size), counts)
+    owners = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
     # Bucket by bucket, owners ascending within each (stable sort of an ascending list).
     order = np.argsort(ids, kind="stable")
-    begins = np.flatnonzero(np.r_[True, ids[order][1:] != ids[order][:-1]])
-    bucket_of = np.empty(ids.size, dtype=np.int64)
-    bucket_of[order] = np.repeat(np.arange(begins.size), np.diff(np.r_[begins, ids.size]))
-    first, second, weights = shared_buckets(
-        np.r_[0, np.cumsum(counts)],
-        bucket_of,
-        np.r_[begins, ids.size],
-        owners[order],
-        bucket_weights(ids[order][begins]).astype(np.int64),
-        limits.event_bucket_articles(int((counts > 0).sum())),
-        limits.max_text_bucket_articles,
-        per_article_limit,
-    )
-    low, high = np.minimum(first, second), np.maximum(first, second)
-    keys = low * counts.size + high
-    # A pair that both sides name stands twice; the heavier is put last, and kept.
-    order = np.lexsort((weights, keys))
-    is_last = np.ones(order.size, dtype=np.bool_)
-    is_last[:-1] = keys[order][1:] != keys[order][:-1]
-    kept = order[is_last]
-    return CandidatePairs(low[kept], high[kept], weights[kept])
+    in_order = ids[order]
+    begins = np.flatnonzero(np.r_[True, in_order[1:] != in_order[:-1]])
+    bucket_begins = np.r_[begins, ids.size]
+    bucket_of = np.empty(ids.size, dtype=np.int32)
+    bucket_of[order] = np.repeat(np.arange(begins.size, dtype=np.int32), np.diff(bucket_begins))
+    members = owners[order]
+    article_begins = np.r_[0, np.cumsum(counts)]
+    weights = bucket_weights(in_order[begins]).astype(np.int32)
+    most = limits.event_bucket_articles(int((counts > 0).sum()))
+
+    def candidates_of(begin: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        return best_candidates(
+            begin,
+            min(begin + _PIECE_ARTICLES, counts.size),
+            article_begins,
+            bucket_of,
+            bucket_begins,
+            members,
+            weights,
+            TEXT_WEIGHT,
+            most,
+            limits.max_text_bucket_articles,
+            per_article_limit,
+        )
+
+    pieces = []
+    with ThreadPoolExecutor(threads) as pool:
+        begins_of_pieces = range(0, counts.size, _PIECE_ARTICLES)
+        for begin, piece in zip(
+            begins_of_pieces, pool.map(candidates_of, begins_of_pieces), strict=True
+        ):
+            pieces.append(piece)
+            if on_progress is not None:
+                on_progress(min(begin + _PIECE_ARTICLES, counts.size))
+    first, second, shared = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return CandidatePairs(*united(counts.size, first, second, shared))

@@ -16,14 +16,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustering.articles import UInt32Array
 from clustering.errors import ConfigurationError
-from clustering.propose.kernels import minhash, shingle_hashes, token_ends
+from clustering.prepare import TokenStream, window_hashes
+from clustering.propose.kernels import minhash
 from clustering.propose.permutations import affine32_permutations
 
 REPEAT_STEP: Final = 0x9E3779B1
@@ -118,13 +119,13 @@ class SignatureScheme:
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def text_signature(tokens: Sequence[str], scheme: SignatureScheme) -> UInt32Array:
+def text_signature(tokens: Sequence[str] | TokenStream, scheme: SignatureScheme) -> UInt32Array:
     """MinHash of a text's shingles.
 
     Parameters
     ----------
     tokens
-        The text's tokens in order.
+        The text's tokens in order, or a stream of one text.
     scheme
         Shingle size and permutations.
 
@@ -136,20 +137,33 @@ def text_signature(tokens: Sequence[str], scheme: SignatureScheme) -> UInt32Arra
         tokens than that are one shingle together; no tokens give shape (0,). Lone surrogates,
         which have no UTF-8, are encoded as their three-byte form.
     """
-    if not tokens:
+    stream = tokens if isinstance(tokens, TokenStream) else TokenStream.of(tokens)
+    if not stream.byte_ends.size:
         return np.zeros(0, dtype=np.uint32)
-    text = " ".join(tokens).encode("utf-8", "surrogatepass")
-    data = np.frombuffer(text, dtype=np.uint8)
-    ends: NDArray[np.int64]
-    if text.count(b" ") == len(tokens) - 1:
-        ends = token_ends(data, len(tokens))
-    else:
-        lengths = [len(token.encode("utf-8", "surrogatepass")) + 1 for token in tokens]
-        ends = np.cumsum(lengths, dtype=np.int64) - 1
-    signature = np.empty(scheme.text_permutations, dtype=np.uint32)
+    return cast("UInt32Array", text_signatures(stream, scheme)[0])
+
+
+def text_signatures(stream: TokenStream, scheme: SignatureScheme) -> UInt32Array:
+    """MinHash of the shingles of many texts.
+
+    Parameters
+    ----------
+    stream
+        Their tokens.
+    scheme
+        Shingle size and permutations.
+
+    Returns
+    -------
+    signatures
+        uint32, shape (texts, text_permutations): as `text_signature`, one row a text. Texts
+        without tokens have 2^32 - 1 everywhere.
+    """
+    hashes, hash_ends = window_hashes(
+        stream.data, stream.byte_ends, stream.word_ends, scheme.shingle_words, 0
+    )
     multipliers, offsets = affine32_permutations(scheme.text_permutations, scheme.seed)
-    minhash(shingle_hashes(data, ends, scheme.shingle_words), multipliers, offsets, signature)
-    return signature
+    return minhash(hashes, hash_ends, multipliers, offsets)
 
 
 def event_tokens(
@@ -213,6 +227,5 @@ def event_signature(tokens: UInt32Array, scheme: SignatureScheme) -> UInt32Array
     if not tokens.size:
         return np.zeros(0, dtype=np.uint32)
     multipliers, offsets = affine32_permutations(scheme.event_permutations, scheme.seed)
-    signature = np.empty(scheme.event_permutations, dtype=np.uint32)
-    minhash(tokens, multipliers, offsets, signature)
-    return signature
+    hash_ends = np.array([tokens.size], dtype=np.int64)
+    return cast("UInt32Array", minhash(tokens, hash_ends, multipliers, offsets)[0])

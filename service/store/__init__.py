@@ -79,6 +79,7 @@ class Probe:
     frequency_epoch: int
     existing: ExistingArticle | None
     candidates: tuple[StoredCandidate, ...]
+    constraint_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,9 @@ class Commit:
     replaces
         The existing article this posting updates, whose old buckets, vectors and membership go
         in the same step; its handle must still be current, or it is a conflict.
+    constraint_epoch
+        Of the probe: with other constraints in force by now, it is a conflict. ``None`` asks for
+        none in particular.
     now_seconds
         Unix time of the commit, from the caller's clock.
     """
@@ -155,6 +159,7 @@ class Commit:
     replaces: ExistingArticle | None = None
     bucket_weights: UInt8Array = field(default_factory=_no_weights)
     least_candidate_weight: int = 1
+    constraint_epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +221,10 @@ class Reassignment:
         Handle → new near-duplicate group id.
     merged_into, split_into
         As in `Commit`.
+    horizon
+        Highest handle of the snapshot. Articles above it follow the ones they were put with: most
+        of their near-duplicate group, else more than half of their cluster, else they stay.
+        ``None`` where there are none to follow.
     """
 
     moves: Mapping[int, tuple[str, str]]
@@ -223,6 +232,7 @@ class Reassignment:
     merged_into: Mapping[str, str]
     split_into: Mapping[str, Sequence[str]]
     now_seconds: float
+    horizon: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,10 +273,14 @@ class LearnedTables:
 
 @dataclass(frozen=True, slots=True)
 class ReassignmentResult:
-    """How many articles moved, and how many had changed since the snapshot and were left."""
+    """How many articles moved, how many had changed since the snapshot and were left.
+
+    ``followed`` are articles later than the snapshot that went along.
+    """
 
     moved: int
     left: int
+    followed: int = 0
 
 
 class ClusterStore(Protocol):

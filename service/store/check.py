@@ -17,6 +17,7 @@ from clustering.articles import UInt64Array
 from service.store import keys
 from service.store.connection import Connection
 from service.store.encoding import (
+    parse_expiring,
     stored_cluster,
     unpack_assignment,
     unpack_buckets,
@@ -32,6 +33,8 @@ _UNCHECKED = {
     keys.LINE_COUNTS,
     keys.JOBS,
     keys.JOB_ORDER,
+    keys.SCHEDULE,
+    keys.UNDO,
 }
 
 
@@ -49,6 +52,8 @@ class _Contents:
     members: dict[str, set[int]] = field(default_factory=dict)
     open_clusters: dict[str, float] = field(default_factory=dict)
     partitions: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    expiring: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    next_to_expire: int = 0
     shards: dict[tuple[int, int], dict[bytes, bytes]] = field(default_factory=dict)
     long_buckets: dict[tuple[int, int, int], bytes] = field(default_factory=dict)
 
@@ -128,7 +133,9 @@ def _file(contents: _Contents, name: str, value: Any) -> bool:
         for number, text in value.items():
             first, shards, buckets = map(int, text.split())
             contents.partitions[int(number)] = (first, shards, buckets)
-    elif name in _UNCHECKED or name.startswith(keys.LEASE):
+    elif name == keys.EXPIRING:
+        contents.next_to_expire, contents.expiring = parse_expiring(value)
+    elif name in _UNCHECKED or name.startswith((keys.LEASE, keys.PLAN)):
         pass
     else:
         kind, part = name[:2], name[2:]
@@ -194,6 +201,10 @@ def _check_articles(contents: _Contents) -> list[str]:
         problems.append(f"{counted} articles are counted, {len(contents.handle_of)} are there")
     last = int(contents.meta.get(b"handle", 0))
     problems += [f"handle {h} was never given out" for h in handles if not 0 < h <= last]
+    # Articles up to the floor have expired: only while that goes on are any of them there.
+    floor = int(contents.meta.get(b"floor", 0))
+    lowest = contents.next_to_expire or floor + 1
+    problems += [f"handle {h} has expired and is there" for h in handles if h < lowest]
     return problems
 
 
@@ -246,6 +257,15 @@ def _check_buckets(
     used_long = set()
     ordered = sorted(contents.partitions)
     for (number, shard), fields in contents.shards.items():
+        if number in contents.expiring:
+            if shard >= contents.expiring[number][1]:
+                problems.append(f"bucket shard {number}:{shard} was dropped and is there")
+            used_long |= {
+                (number, shard % _FIRST_SHARDS, int.from_bytes(rest, "little"))
+                for rest, value in fields.items()
+                if not value
+            }
+            continue
         if number not in contents.partitions:
             problems.append(f"bucket shard {number}:{shard} belongs to no partition")
             continue
@@ -279,9 +299,10 @@ def _check_buckets(
         f"handle {h} is in {len(entries[h])} buckets and not stored"
         for h in entries.keys() - contents.assignments.keys()
     ]
+    # Articles that are expiring are in no bucket that is read any more.
+    floor = int(contents.meta.get(b"floor", 0))
     indexed = int(contents.meta.get(b"indexed", 0))
-    if indexed != len(entries):
-        problems.append(f"{indexed} articles are counted as indexed, {len(entries)} are")
+    indexed_there = len(entries)
     for handle, record in contents.records.items():
         if handle in contents.forward:
             wanted = set(unpack_buckets(contents.forward[handle]).tolist())
@@ -289,8 +310,13 @@ def _check_buckets(
             wanted = set(bucket_ids_of(record).tolist())
         else:
             wanted = set()
+        if handle <= floor:
+            indexed_there += bool(wanted)
+            wanted = set()
         if wanted != set(entries.get(handle, ())):
             problems.append(f"handle {handle} is not in the buckets that its record names")
+    if indexed != indexed_there:
+        problems.append(f"{indexed} articles are counted as indexed, {indexed_there} are")
     return problems
 
 

@@ -156,6 +156,20 @@ def stored_cluster(parts: Sequence[bytes]) -> StoredCluster:
     )
 
 
+def parse_expiring(
+    raw: dict[bytes, bytes],
+) -> tuple[int, dict[int, tuple[int, int, int]]]:
+    """Return the next handle (0 for none) and the partitions that are being dropped."""
+    next_handle, partitions = 0, {}
+    for name, value in raw.items():
+        if name == b"next":
+            next_handle = int(value)
+        else:
+            first, shards, buckets = map(int, value.split())
+            partitions[int(name)] = (first, shards, buckets)
+    return next_handle, partitions
+
+
 def flat_pairs(pairs: Mapping[int, str] | Mapping[str, int]) -> list[str | int]:
     """Return keys and values in turn."""
     return [part for pair in pairs.items() for part in pair]

@@ -19,7 +19,10 @@ c:SHARD                hash      cluster id → state, revision, size, created, 
 l:SHARD                hash      cluster id + one of ``> < /`` → merged into, split from and into
 m:CLUSTER              set       member handles
 open                   zset      open clusters by last update
-p                      hash      time partition → first handle, shards, buckets
+p                      hash      time partition → first handle, shards, buckets; its number is the
+                                 day it begins, counted from 1970, on the clock of its first writer
+x                      hash      what is expiring: partitions taken out of ``p``, with the shards
+                                 they still have; ``next``: the lowest handle still to be looked at
 b:PARTITION:SHARD      hash      lower 32 bits of a bucket id → handles, 4 bytes each, ascending
 b:PARTITION:hHEAD.REST string    handles of a bucket with more than 15 of them
 freq                   string    document frequencies of the stream
@@ -27,7 +30,14 @@ lines                  string    lines that repeat across a publisher's articles
 lines:counts           string    the counts they come from
 jobs, jobs:order       hash,     background jobs and their order
                        zset
+k                      hash      constraint id → who, when, why, undone by whom (JSON)
+k:terms                hash      constraint id → kind, state, cluster id, articles (digest and id)
+k:of                   hash      article digest or cluster id → ids of its constraints, commas between
+k:order                zset      constraint ids in order of creation
+schedule               hash      what runs by the clock → when it last ran
 lease:NAME             string    holder of a lease, with expiry
+plan:JOB               hash      what a reclustering would change, and its tables; with expiry
+undo                   hash      what takes the reclustering back that was applied last
 =====================  ========  ===============================================================
 """
 
@@ -53,12 +63,21 @@ MEMBERS: Final = "m:"
 OPEN_CLUSTERS: Final = "open"
 PARTITIONS: Final = "p"
 BUCKETS: Final = "b:"
+EXPIRING: Final = "x"
 FREQUENCIES: Final = "freq"
 REPEATED_LINES: Final = "lines"
 LINE_COUNTS: Final = "lines:counts"
 JOBS: Final = "jobs"
 JOB_ORDER: Final = "jobs:order"
 LEASE: Final = "lease:"
+RECLUSTER_LEASE: Final = "recluster"
+PLAN: Final = "plan:"
+UNDO: Final = "undo"
+SCHEDULE: Final = "schedule"
+CONSTRAINTS: Final = "k"
+CONSTRAINT_TERMS: Final = "k:terms"
+CONSTRAINTS_OF: Final = "k:of"
+CONSTRAINT_ORDER: Final = "k:order"
 
 HANDLES_PER_SHARD: Final = 128
 """Fields of one assignment hash: what Redis 7 still keeps as a list pack by default."""

@@ -21,8 +21,6 @@ from service.store import (
     ConflictError,
     ExistingArticle,
     Probe,
-    Reassignment,
-    ReassignmentResult,
     Rewrite,
     StoredArticle,
     StoredCandidate,
@@ -38,11 +36,10 @@ from service.store.encoding import (
     flat_pairs,
     lineage_arguments,
     pack_buckets,
-    pack_handles,
     pack_header,
     unpack_assignment,
 )
-from service.store.reader import StoreReader
+from service.store.plans import PlanStore
 
 _OLDEST_SERVER: Final = (7, 0)
 _PARTITIONS_PER_RETENTION: Final = 4
@@ -52,7 +49,7 @@ _DELETE_ATTEMPTS: Final = 100
 BucketIdsOfRecord = Callable[[bytes], UInt64Array]
 
 
-class RedisClusterStore(StoreReader):
+class RedisClusterStore(PlanStore):
     """`service.store.ClusterStore` on Redis 7.0 or later, or Valkey.
 
     Parameters
@@ -92,7 +89,7 @@ class RedisClusterStore(StoreReader):
         names = keys.Keys(collection)
         super().__init__(Connection(url, names.prefix, timeout_seconds=timeout_seconds), names)
         days = math.ceil(retention_days / _PARTITIONS_PER_RETENTION)
-        self._partition_seconds = days * _SECONDS_PER_DAY
+        self._partition_days = days
         self._bucket_ids_of = bucket_ids_of
         limits = BucketLimits() if bucket_limits is None else bucket_limits
         self._overfull = (limits.min_bucket_articles, repr(float(limits.max_bucket_share)))
@@ -160,16 +157,16 @@ class RedisClusterStore(StoreReader):
                 self._newest_entries,
             )
         )
-        _, horizon, epoch, handle, header, assignment = answer[:6]
+        _, horizon, epoch, constraint_epoch, handle, header, assignment = answer[:7]
         existing: ExistingArticle | None = None
         if handle:
             existing = existing_article(handle, header, assignment)
         candidates = []
-        for start in range(6, len(answer), 4):
+        for start in range(7, len(answer), 4):
             candidate, weight, assignment, record = answer[start : start + 4]
             cluster_id, group_id = unpack_assignment(assignment)
             candidates.append(StoredCandidate(candidate, cluster_id, group_id, weight, record))
-        return Probe(horizon, epoch, existing, tuple(candidates))
+        return Probe(horizon, epoch, existing, tuple(candidates), constraint_epoch)
 
     async def commit(self, commit: Commit) -> StoredArticle:
         """Write a decided article whole.
@@ -207,7 +204,7 @@ class RedisClusterStore(StoreReader):
                 self._opened(),
                 commit.horizon,
                 repr(float(commit.now_seconds)),
-                int(commit.now_seconds // self._partition_seconds),
+                self._partition_number(commit.now_seconds),
                 keys.article_id_shard(digest),
                 digest,
                 pack_header(commit.content_digest, revision, commit.now_seconds, commit.article_id),
@@ -220,6 +217,7 @@ class RedisClusterStore(StoreReader):
                 "1" if self._bucket_ids_of is None else "0",
                 *self._overfull,
                 commit.least_candidate_weight,
+                "" if commit.constraint_epoch is None else commit.constraint_epoch,
                 replaced,
                 old_buckets,
                 _name_of(old_record),
@@ -267,40 +265,6 @@ class RedisClusterStore(StoreReader):
             return True
         raise ConflictError(f"article {article_id!r} is being replaced again and again")
 
-    async def reassign(self, reassignment: Reassignment) -> ReassignmentResult:
-        """Apply a reclustering in one step."""
-        numbers: dict[str, int] = {}
-
-        def number(name: str) -> int:
-            if name not in numbers:
-                check_minted_id("id", name)
-                numbers[name] = len(numbers) + 1
-            return numbers[name]
-
-        moves = [
-            part
-            for handle, (expected, new) in sorted(reassignment.moves.items())
-            for part in (handle, number(expected), number(new))
-        ]
-        groups = [
-            part
-            for handle, group in sorted(reassignment.group_moves.items())
-            for part in (handle, number(group))
-        ]
-        answer = self._checked(
-            await self._connection.run(
-                "reassign",
-                self._opened(),
-                repr(float(reassignment.now_seconds)),
-                len(numbers),
-                *numbers,
-                pack_handles(moves),
-                pack_handles(groups),
-                *lineage_arguments(reassignment.merged_into, reassignment.split_into),
-            )
-        )
-        return ReassignmentResult(moved=answer[1], left=answer[2])
-
     async def rewrite(self, rewrite: Rewrite) -> bool:
         """Write an article anew; ``False`` when it is gone or was written by another meanwhile."""
         old, new = rewrite.replaced_bucket_ids, rewrite.bucket_ids
@@ -312,7 +276,7 @@ class RedisClusterStore(StoreReader):
                 "rewrite",
                 self._opened(),
                 repr(float(rewrite.now_seconds)),
-                int(rewrite.now_seconds // self._partition_seconds),
+                self._partition_number(rewrite.now_seconds),
                 rewrite.handle,
                 _name_of(rewrite.replaced_record),
                 rewrite.record,
@@ -342,6 +306,14 @@ class RedisClusterStore(StoreReader):
         if not buckets and self._bucket_ids_of is not None:
             buckets, _ = pack_buckets(self._bucket_ids_of(record))
         return handle, buckets, record
+
+    def _partition_number(self, now_seconds: float) -> int:
+        """Return the day that the time partition of a moment begins, counted from 1970.
+
+        A day, not a count of partitions: so numbers go on rising when the retention is changed.
+        """
+        day = int(now_seconds // _SECONDS_PER_DAY)
+        return day - day % self._partition_days
 
     def _opened(self) -> str:
         if not self._fingerprint:

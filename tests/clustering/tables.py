@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clustering.articles import ArticleFeatures, TextKind
+from clustering.articles import ArticleFeatures, TextKind, UInt8Array
 from clustering.neighbourhood import Neighbour, TouchedCluster
 from clustering.refine import Comparison, MergeRule, Refinement
 from clustering.refine.tfidf import BoolArray, Float32Array
@@ -51,6 +51,11 @@ class TableComparison(Comparison):
     ) -> Float32Array:
         pairs = self._pairs(first, second)
         return np.array([self._table.get(pair, 0.0) for pair in pairs], dtype=np.float32)
+
+    def look_alikes(self, first: ArrayLike, second: ArrayLike) -> tuple[Float32Array, UInt8Array]:
+        """The table knows none."""
+        alike = self.similarities(first, second)
+        return alike, np.zeros(alike.size, dtype=np.uint8)
 
     def near_duplicates(self, first: ArrayLike, second: ArrayLike) -> BoolArray:
         return np.array([pair in self._copied for pair in self._pairs(first, second)], dtype=bool)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from clustering.articles import Article, ArticleFeatures, TextKind
-from clustering.batch import Clustering, recluster
+from clustering.batch import BatchLimits, Clustering, recluster
 from clustering.errors import ConfigurationError
 from clustering.prepare import ObservedFrequencies
 from clustering.preparer import Preparer
-from clustering.refine import Refinement
+from clustering.refine import Comparison, Refinement
 
 EVENTS = 12
 REPORTS = 4
@@ -150,6 +151,41 @@ def test_many_identical_copies_are_cheap() -> None:
     assert len(set(result.duplicate_labels[len(features) :].tolist())) == 1
     assert len(set(result.labels[len(features) :].tolist())) == 1
     assert result.labels[0] == result.labels[-1]
+
+
+def test_versions_with_many_copies_are_cheap(news: list[ArticleFeatures]) -> None:
+    """A thousand copies each of two versions of a text have a million pairs between them."""
+    articles, _ = made_news()
+    other = prepared([replace(articles[0], text=articles[0].text + " Updated by the desk.")])
+    compared = 0
+    original = Comparison.similarities
+
+    def counted(self: Comparison, first: Any, second: Any, *, threads: int = 1) -> Any:
+        nonlocal compared
+        compared += len(first)
+        return original(self, first, second, threads=threads)
+
+    table = Preparer.shipped()
+    refinement = Refinement.shipped(table.frequencies)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Comparison, "similarities", counted)
+        result = recluster(
+            [*news, *([news[0]] * 1_000), *(other * 1_000)], refinement, table.scheme
+        )
+    for version in (slice(len(news), len(news) + 1_000), slice(len(news) + 1_000, None)):
+        assert len(set(result.labels[version].tolist())) == 1
+        assert len(set(result.duplicate_labels[version].tolist())) == 1
+    # Their copies do not crowd out the other reports of the event.
+    assert result.labels[0] == result.labels[1] == result.labels[len(news)]
+    assert 10_000 < compared < 250_000
+
+
+def test_candidates_grow_slowly_with_a_crowd() -> None:
+    limits = BatchLimits()
+    assert limits.candidates(0) == limits.candidates(10_000) == 60
+    assert 60 < limits.candidates(30_000) < limits.candidates(100_000) == 150
+    assert limits.candidates(10**6) == 150
+    assert BatchLimits(candidate_growth=0.0).candidates(10**6) == 60
 
 
 def test_texts_that_are_no_articles_stand_alone(news: list[ArticleFeatures]) -> None:

@@ -1,6 +1,34 @@
 -- Changes of clusters: collected first, checked, and then written in one go.
 local touched, touched_order = {}, {}
 
+-- What changes the clusters, for their lineage: nothing for a posting, else an id or BY_DELETION.
+local BY_DELETION = '-'
+local cause = ''
+
+-- Lineage log of a cluster: entries of kind, time (8 bytes), length of the other cluster's id, that
+-- id, length of the cause, cause; at most LOG_ENTRIES, the newest. A '!' in front of them all says
+-- that older ones were left out. Articles are never named in it.
+local MINTED, MERGED_INTO, MERGED_IN, SPLIT_INTO, SPLIT_FROM, EMPTIED = 'n', '>', '<', '/', '^', '0'
+local LOG_ENTRIES = 64
+
+local function log_change(cluster_id, kind, now_number, other)
+    local key, field = base .. K.LINEAGE .. cluster_shard(cluster_id), cluster_id .. '#'
+    local log = call('HGET', key, field) or ''
+    log = log .. kind .. struct.pack('<d', now_number) .. char(#other) .. other .. char(#cause)
+          .. cause
+    local at = sub(log, 1, 1) == '!' and 2 or 1
+    local starts = {}
+    while at <= #log do
+        starts[#starts + 1] = at
+        at = at + 10 + byte(log, at + 9)
+        at = at + 1 + byte(log, at)
+    end
+    if #starts > LOG_ENTRIES then
+        log = '!' .. sub(log, starts[#starts - LOG_ENTRIES + 1])
+    end
+    call('HSET', key, field, log)
+end
+
 -- The cluster as it will be changed; nil when there is none and `created` is not given.
 local function touch(cluster_id, created)
     local cluster = touched[cluster_id]
@@ -81,19 +109,38 @@ local function write_touched(now, merged, split)
             chunked('SADD', members, cluster.add)
             local size = final_size(cluster)
             local state = OPEN
-            if size > 0 then
+            -- One that a posting minted needs no entry: its record has the time.
+            if cluster.new and cause ~= '' then
+                log_change(cluster.id, MINTED, now_number, '')
+            end
+            local updated = now_number
+            if size > 0 and cluster.aged then
+                -- Old articles that leave are no news: the cluster keeps its place in the listing.
+                updated = cluster.updated
+            elseif size > 0 then
                 call('ZADD', base .. K.OPEN_CLUSTERS, now, cluster.id)
+                if cluster.state == MERGED then -- a rollback: it lives again
+                    call('HDEL', base .. K.LINEAGE .. shard, cluster.id .. '>')
+                end
             else
                 state = EMPTY
                 call('ZREM', base .. K.OPEN_CLUSTERS, cluster.id)
                 if cluster.successor then
                     state = MERGED
                     call('HSET', base .. K.LINEAGE .. shard, cluster.id .. '>', cluster.successor)
+                    log_change(cluster.id, MERGED_INTO, now_number, cluster.successor)
+                    log_change(cluster.successor, MERGED_IN, now_number, cluster.id)
+                    if call('HEXISTS', base .. K.CONSTRAINTS_OF, cluster.id) == 1 then
+                        -- A headline pinned to it follows: see constraints_in_force.lua.
+                        call('HINCRBY', base .. K.META, 'constraint_epoch', 1)
+                    end
+                else
+                    log_change(cluster.id, EMPTIED, now_number, '')
                 end
             end
             call('HSET', base .. K.CLUSTERS .. shard, cluster.id,
                  struct.pack(CLUSTER_FORMAT, state, cluster.revision + 1, size, cluster.created,
-                             now_number))
+                             updated))
         end
     end
     for old, parts in pairs(split) do
@@ -106,6 +153,10 @@ local function write_touched(now, merged, split)
             end
         end
         for _, id in ipairs(parts) do
+            if id ~= old then
+                log_change(old, SPLIT_INTO, now_number, id)
+                log_change(id, SPLIT_FROM, now_number, old)
+            end
             if id ~= old and not known[id] then
                 known[id] = true
                 list[#list + 1] = id

@@ -37,7 +37,7 @@ for _, id in ipairs(ids) do
         local final = resolve_merged(cluster)
         answer[n + 1] = id
         answer[n + 2] = cluster.packed
-        answer[n + 3] = final ~= cluster and final.id or ''
+        answer[n + 3] = final and final ~= cluster and final.id or ''
         answer[n + 4] = read_lineage(id, '/') or ''
         answer[n + 5] = read_lineage(id, '<') or ''
     end

@@ -1,5 +1,5 @@
 #!lua
--- uses: common buckets changes
+-- uses: common buckets changes constraints
 -- Write one decided article whole, or nothing. Every check comes before the first write, and the
 -- flags line makes a full server refuse the script before it begins: so it never stops half-way.
 local fingerprint, horizon, now = take(), take_number(), take()
@@ -9,12 +9,16 @@ local header, document, record = take(), take(), take()
 local cluster_id, group_id = take(), take()
 local buckets, weights, keep_buckets = take(), take(), take()
 local least, share, least_weight = take_number(), take_number(), take_number()
+local constraint_epoch = take()
 local replaced, old_buckets, old_record = take_number(), take(), take()
 local now_number = tonumber(now)
 
-local meta = call('HMGET', base .. K.META, 'fingerprint', 'handle', 'indexed')
+local meta = call('HMGET', base .. K.META, 'fingerprint', 'handle', 'indexed', 'constraint_epoch')
 if meta[1] ~= fingerprint then
     return {'mismatch', meta[1] or ''}
+end
+if constraint_epoch ~= '' and tonumber(constraint_epoch) ~= (tonumber(meta[4]) or 0) then
+    return {'conflict', 'constraints changed meanwhile'}
 end
 local last_handle, indexed = tonumber(meta[2]) or 0, tonumber(meta[3]) or 0
 
@@ -184,6 +188,7 @@ if replaced > 0 then
     call('DEL', base .. K.RECORD .. replaced, base .. K.DOCUMENT .. replaced,
          base .. K.FORWARD .. replaced)
     call('HDEL', assignment_place(replaced))
+    constrained_article_changed(digest)
 else
     call('HINCRBY', base .. K.META, 'articles', 1)
 end

@@ -69,7 +69,7 @@ local function read_lineage(cluster_id, mark)
 end
 
 -- Follow merges to the cluster that is there now. They cannot run in a circle: a merged cluster
--- never opens again, and at the moment of each merge its target was open.
+-- that opens again (a rollback) loses its redirect, and at the moment of each merge its target was open.
 local function resolve_merged(cluster)
     while cluster and cluster.state == MERGED do
         cluster = read_cluster(read_lineage(cluster.id, '>'))

@@ -3,23 +3,25 @@
 -- What is stored under an article id, and the articles that share most buckets with it.
 -- Arguments: fingerprint, shard and digest of the article id, buckets (6 bytes each), weights (a
 -- byte each), limit, least over-full count, over-full share, newest entries of a heavy bucket.
--- Answer: {horizon, epoch, handle or 0, header, assignment, then per candidate handle, shared
+-- Answer: {horizon, epoch, constraint epoch, handle or 0, header, assignment, then per candidate handle, shared
 -- weight, assignment, record}.
 local fingerprint, id_shard, digest = take(), take(), take()
 local buckets, weights, limit = take(), take(), take_number()
 local least, share, newest = take_number(), take_number(), take_number()
 
-local meta = call('HMGET', base .. K.META, 'fingerprint', 'handle', 'epoch', 'indexed')
+local meta = call('HMGET', base .. K.META, 'fingerprint', 'handle', 'epoch', 'indexed',
+                  'constraint_epoch')
 if meta[1] ~= fingerprint then
     return {'mismatch', meta[1] or ''}
 end
-local answer = {'ok', tonumber(meta[2]) or 0, tonumber(meta[3]) or 0, 0, '', ''}
+local answer = {'ok', tonumber(meta[2]) or 0, tonumber(meta[3]) or 0, tonumber(meta[5]) or 0, 0,
+                '', ''}
 local existing = call('HGET', base .. K.ARTICLE_IDS .. id_shard, digest)
 if existing then
     existing = tonumber(existing)
-    answer[4] = existing
-    answer[5] = call('GETRANGE', base .. K.DOCUMENT .. existing, 0, 29)
-    answer[6] = call('HGET', assignment_place(existing)) or ''
+    answer[5] = existing
+    answer[6] = call('GETRANGE', base .. K.DOCUMENT .. existing, 0, 29)
+    answer[7] = call('HGET', assignment_place(existing)) or ''
 end
 
 local partitions = read_partitions()

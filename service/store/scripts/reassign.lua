@@ -1,11 +1,20 @@
 #!lua
--- uses: common changes
+-- uses: common changes regroup
 -- Apply a reclustering in one step. An article that changed since the snapshot stays where it is.
-local fingerprint, now = take(), take()
+-- With a job, the job's record and what the stream has shown change in the same step, and what
+-- takes it all back is kept until the next one.
+local fingerprint, now, horizon = take(), take(), take_number()
+local job, payload, generation, constraint_epoch = take(), take(), take_number(), take_number()
 local now_number = tonumber(now)
 local found = call('HGET', base .. K.META, 'fingerprint')
 if found ~= fingerprint then
     return {'mismatch', found or ''}
+end
+if job ~= '' then
+    local reason = refused(job, generation, constraint_epoch)
+    if reason then
+        return {'refused', reason}
+    end
 end
 
 local names = {}
@@ -26,56 +35,64 @@ local function target(id)
     return cluster
 end
 
+-- 16 bytes each, ascending: handle; numbers of the names of the cluster where it is expected (0:
+-- any), of the new cluster (0: the same), of the new near-duplicate group (0: the same).
 local moved, left = 0, 0
-local changed = {}
-local moves = take() -- 12 bytes each: handle, number of the expected name, of the new name
-for offset = 0, #moves - 12, 12 do
-    local handle = handle_at(moves, offset)
-    local expected, wanted = names[handle_at(moves, offset + 4)], names[handle_at(moves, offset + 8)]
-    local current, group = read_assignment(handle)
-    if current ~= expected then
-        left = left + 1
-    else
-        local to = target(wanted)
-        if to.id ~= current then
-            plan_move(handle, touch(current), to)
-            changed[handle] = {to.id, group}
-            moved = moved + 1
-        end
-    end
+local entries = take()
+local handles, at = {}, {}
+for offset = 0, #entries - 16, 16 do
+    local handle = handle_at(entries, offset)
+    handles[#handles + 1] = handle
+    at[handle] = offset
 end
-local groups = take() -- 8 bytes each: handle, number of the group's name
-for offset = 0, #groups - 8, 8 do
-    local handle, group = handle_at(groups, offset), names[handle_at(groups, offset + 4)]
-    local entry = changed[handle]
-    if entry then
-        entry[2] = group
-    else
-        local current, before = read_assignment(handle)
-        if current and before ~= group then
-            touch(current).dirty = true
-            changed[handle] = {current, group}
-        end
+each_assignment(handles, function(handle, packed)
+    local offset = at[handle]
+    local expected, wanted = names[handle_at(entries, offset + 4)], names[handle_at(entries, offset + 8)]
+    local current, group
+    if packed then
+        current, group = parse_assignment(packed)
     end
-end
--- Articles that arrived in a merged cluster since the snapshot follow it.
+    if not packed or (expected and current ~= expected) then
+        left = left + ((wanted and wanted ~= expected) and 1 or 0)
+        return
+    end
+    local from = touch(current)
+    local to = wanted and wanted ~= current and target(wanted) or from
+    local to_group = names[handle_at(entries, offset + 12)] or group
+    if to.id ~= current or to_group ~= group then
+        plan_change(handle, packed, from, to, to_group)
+    end
+    if to.id ~= current then
+        moved = moved + 1
+    end
+end)
+local direct = #changed_order
+carry_newcomers(horizon)
+
+-- Whoever else is in a merged cluster by now goes along: its id leads elsewhere.
 local merged, merged_order = take_merged()
 for _, old in ipairs(merged_order) do
     local from = touch(old)
     local to = from and from.state == OPEN and target(merged[old])
-    if to and to.id ~= old and final_size(to) > 0 then
+    if to and to.id ~= old and final_size(to) > 0 and final_size(from) > 0 then
+        local members = {}
         for _, member in ipairs(call('SMEMBERS', base .. K.MEMBERS .. old)) do
-            local handle = tonumber(member)
+            members[#members + 1] = tonumber(member)
+        end
+        table.sort(members)
+        each_assignment(members, function(handle, packed)
             local entry = changed[handle]
-            if not entry then
-                local _, group = read_assignment(handle)
-                changed[handle] = {to.id, group}
-                plan_move(handle, from, to)
-            elseif entry[1] == old then
+            if not packed or (entry and entry[1] ~= old) then
+                return
+            end
+            if entry then -- only its group was to change
                 entry[1] = to.id
                 plan_move(handle, from, to)
+            else
+                local _, group = parse_assignment(packed)
+                plan_change(handle, packed, from, to, group)
             end
-        end
+        end)
     end
 end
 local split = take_split()
@@ -89,20 +106,44 @@ for i = #touched_order, 1, -1 do
     end
 end
 -- Lineage speaks only of clusters that are there: parts whose articles all stayed were never made.
+local fresh_parts = {}
 for old, parts in pairs(split) do
     local kept = {}
     if touched[old] then
+        local before = ',' .. (read_lineage(old, '/') or '') .. ','
         for _, id in ipairs(parts) do
             if touched[id] or read_cluster(id) then
                 kept[#kept + 1] = id
+                if not string.find(before, ',' .. id .. ',', 1, true) then
+                    fresh_parts[#fresh_parts + 1] = old .. ' ' .. id
+                end
             end
         end
     end
     split[old] = kept
 end
 
-for handle, entry in pairs(changed) do
-    write_assignment(handle, entry[1], entry[2])
-end
+local undo = write_changed()
 write_touched(now, merged, split)
-return {'ok', moved, left}
+if job ~= '' then
+    local last = call('HGET', base .. K.META, 'handle') or '0'
+    call('DEL', base .. K.UNDO)
+    call('HSET', base .. K.UNDO, 'job', job, 'horizon', last, 'articles', undo,
+         'parts', table.concat(fresh_parts, '\n'))
+    call('HSET', base .. K.META, 'applied', job)
+    -- Tables counted up to an older handle than the ones in force would forget what came since.
+    local plan = base .. K.PLAN .. job
+    local tables = call('HMGET', plan, 'frequencies', 'repeated_lines', 'line_counts')
+    if tables[1] then
+        local current = call('GETRANGE', base .. K.FREQUENCIES, 0, 7)
+        if #current < 8 or struct.unpack('<I8', current) <= struct.unpack('<I8', tables[1]) then
+            call('SET', base .. K.FREQUENCIES, tables[1])
+            call('SET', base .. K.REPEATED_LINES, tables[2])
+            call('SET', base .. K.LINE_COUNTS, tables[3])
+            call('HINCRBY', base .. K.META, 'epoch', 1)
+        end
+    end
+    call('DEL', plan)
+    finish(job, payload)
+end
+return {'ok', moved, left, #changed_order - direct}

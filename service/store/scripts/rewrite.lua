@@ -10,7 +10,9 @@ local found = call('HGET', base .. K.META, 'fingerprint')
 if found ~= fingerprint then
     return {'mismatch', found or ''}
 end
-if record_name(handle) ~= old_record then
+-- One that is about to expire is as good as gone: its partition is no longer there.
+if record_name(handle) ~= old_record
+   or handle <= (tonumber(call('HGET', base .. K.META, 'floor')) or 0) then
     return {'ok', 0}
 end
 touch(read_assignment(handle)).dirty = true

@@ -172,7 +172,7 @@ def test_a_lexicon_grows_beyond_its_first_size() -> None:
     lexicon = Lexicon("en", frozenset())
     rows = [lexicon.rows[f"qword{number}x"] for number in range(10_000)]
     assert rows == list(range(10_000))
-    assert lexicon.term_ids[9_999] == term_id(stem("qword9999x", "en"))
+    assert lexicon.pages.term_ids[9_999] == term_id(stem("qword9999x", "en"))
 
 
 def test_threads_share_a_lexicon() -> None:

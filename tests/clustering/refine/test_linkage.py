@@ -47,7 +47,7 @@ def brute_force(
 
     def density(a: list[int]) -> float:
         inside = [matrix[x, y] for x in a for y in a if x < y]
-        return (sum(inside) + 2 * 0.6) / (len(inside) + 2) - 0.6
+        return float((sum(inside) + 2 * 0.6) / (len(inside) + 2) - 0.6)
 
     def outside(a: list[int], b: list[int]) -> float:
         others = [c for c in groups if c not in (a, b)]

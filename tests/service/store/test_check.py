@@ -26,18 +26,18 @@ DAMAGE: dict[str, tuple[list[tuple[str | bytes | int, ...]], str]] = {
     "listed in vain": ([("ZADD", f"{P}open", 5, "c_none")], "listed but has no record"),
     "foreign key": ([("SET", f"{P}strange", b"x")], "none of this layout"),
     "foreign list": ([("RPUSH", f"{P}strange", b"x")], "none of this layout"),
-    "lost long bucket": ([("DEL", f"{P}b:2459:h0.5")], "empty or out of order"),
-    "left long bucket": ([("SET", f"{P}b:2459:h0.9", b"x" * 64)], "not referred to"),
-    "lost bucket": ([("HDEL", f"{P}b:2459:0", b"\x01\0\0\0")], "not in the buckets"),
+    "lost long bucket": ([("DEL", f"{P}b:19672:h0.5")], "empty or out of order"),
+    "left long bucket": ([("SET", f"{P}b:19672:h0.9", b"x" * 64)], "not referred to"),
+    "lost bucket": ([("HDEL", f"{P}b:19672:0", b"\x01\0\0\0")], "not in the buckets"),
     "ghost in a bucket": (
-        [("HSET", f"{P}b:2459:0", b"\x01\0\0\0", b"\x63\0\0\0")],
+        [("HSET", f"{P}b:19672:0", b"\x01\0\0\0", b"\x63\0\0\0")],
         "99 is in 1 buckets and not stored",
     ),
     "unordered bucket": (
-        [("HSET", f"{P}b:2459:0", b"\x05\0\0\0", b"\x02\0\0\0\x01\0\0\0")],
+        [("HSET", f"{P}b:19672:0", b"\x05\0\0\0", b"\x02\0\0\0\x01\0\0\0")],
         "out of order",
     ),
-    "wrong shard": ([("HSET", f"{P}b:2459:3", b"\x01\0\0\0", b"\x01\0\0\0")], "not in the buckets"),
+    "wrong shard": ([("HSET", f"{P}b:19672:3", b"\x01\0\0\0", b"\x01\0\0\0")], "not in the buckets"),
     "no partition": ([("HSET", f"{P}b:1:0", b"\x01\0\0\0", b"\x01\0\0\0")], "to no partition"),
 }
 

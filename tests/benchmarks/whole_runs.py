@@ -1,0 +1,125 @@
+"""The runs that ``growth`` and ``batch`` measure, each in a process of its own.
+
+``python -m tests.benchmarks.whole_runs SYSTEM ARTICLES.jsonl`` clusters a file of made news and
+prints seconds, clusters and BCubed F1 as one line of JSON. Reading the file counts for all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from clustering.articles import Article
+from clustering.metrics import bcubed
+from tests.benchmarks.made_news import NewsMaker
+
+PEER_COSINE_THRESHOLD = 0.5
+PEER_NEIGHBOURS = 60
+STAGES = ("reading", "preparing", "candidates", "similarities", "linkage", "duplicates")
+
+
+def write_news(data_dir: Path, count: int, seed: int, path: Path) -> None:
+    """Write made news as JSON lines, with the event of each article as its label."""
+    with path.open("w", encoding="utf-8") as lines:
+        for made in NewsMaker(data_dir).articles(count, seed):
+            article = made.article
+            row = {
+                "id": article.article_id,
+                "title": article.title,
+                "text": article.text,
+                "published_at": article.published_at and article.published_at.isoformat(),
+                "source": article.source,
+                "lang": article.lang,
+                "event": made.event,
+            }
+            lines.write(json.dumps(row) + "\n")
+
+
+def _rows(path: Path, events: list[int]) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            events.append(row["event"])
+            yield row
+
+
+def _article(row: dict[str, Any]) -> Article:
+    return Article(
+        text=row["text"],
+        title=row["title"],
+        article_id=row["id"],
+        published_at=datetime.fromisoformat(row["published_at"]),
+        source=row["source"],
+        lang=row["lang"],
+    )
+
+
+def samestory(path: Path, events: list[int]) -> tuple[Sequence[object], dict[str, float]]:
+    """Cluster as ``samestory cluster`` does; also seconds by stage."""
+    from service.offline import cluster_articles
+
+    stages = dict.fromkeys(STAGES, 0.0)
+    begun, current = time.perf_counter(), STAGES[0]
+
+    def note(stage: str, share: float | None) -> None:
+        nonlocal begun, current
+        now = time.perf_counter()
+        stages[current] = stages.get(current, 0.0) + now - begun
+        begun, current = now, stage.partition(" ")[0]
+
+    outcome = cluster_articles(map(_article, _rows(path, events)), on_progress=note)
+    note("", None)
+    return [result.cluster_id for result in outcome.results], stages
+
+
+def tfidf_top_n(path: Path, events: list[int]) -> tuple[Sequence[object], dict[str, float]]:
+    """scikit-learn's vectors, sparse_dot_topn's nearest neighbours, connected components."""
+    import scipy.sparse.csgraph
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sparse_dot_topn import sp_matmul_topn  # type: ignore[import-untyped,unused-ignore]
+
+    begun = time.perf_counter()
+    texts = [f"{row['title']}\n{row['text']}" for row in _rows(path, events)]
+    vectors = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit_transform(texts)
+    vectorised = time.perf_counter()
+    neighbours = sp_matmul_topn(
+        vectors,
+        vectors.T.tocsr(),
+        top_n=PEER_NEIGHBOURS,
+        threshold=PEER_COSINE_THRESHOLD,
+        n_threads=os.cpu_count(),
+    )
+    _, labels = scipy.sparse.csgraph.connected_components(neighbours, directed=False)
+    stages = {"vectors": vectorised - begun, "neighbours": time.perf_counter() - vectorised}
+    return labels.tolist(), stages
+
+
+SYSTEMS: dict[str, Callable[[Path, list[int]], tuple[Sequence[object], dict[str, float]]]] = {
+    "samestory": samestory,
+    "tfidf_top_n": tfidf_top_n,
+}
+
+
+def main(system: str, path: str) -> None:
+    """Run one system and print what came out."""
+    events: list[int] = []
+    begun = time.perf_counter()
+    labels, stages = SYSTEMS[system](Path(path), events)
+    seconds = time.perf_counter() - begun
+    outcome = {
+        "seconds": seconds,
+        "clusters": len(set(labels)),
+        "f1": bcubed(events, list(labels)).f1,
+        "stages": stages,
+    }
+    sys.stdout.write(json.dumps(outcome) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

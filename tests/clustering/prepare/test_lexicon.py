@@ -1,0 +1,87 @@
+"""What is known of a spelling, and that lookups by machine code and by Python agree."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clustering.prepare import kernel_terms
+from clustering.prepare.kernel_terms import find_rows
+from clustering.prepare.lexicon import Lexicon, stop_words
+from clustering.prepare.stems import stem, term_id
+from clustering.prepare.tokens import TOKEN_LENGTH_LIMIT, fold
+
+TOKENS = st.text(alphabet="abzABZéÉßİσς1٣中'.-", min_size=1, max_size=70)
+
+
+def rows_of(lexicon: Lexicon, tokens: list[str]) -> list[int]:
+    codes = np.array([ord(character) for token in tokens for character in token], dtype=np.uint32)
+    ends = np.cumsum([len(token) for token in tokens]).astype(np.int32)
+    begins = np.r_[0, ends[:-1]].astype(np.int32)
+    pages = lexicon.pages
+    found: list[int] = find_rows(
+        codes, begins, ends, pages.slots, pages.spellings, pages.spelling_ends
+    ).tolist()
+    return found
+
+
+@settings(deadline=None)
+@given(st.lists(TOKENS, min_size=1, max_size=30), st.lists(TOKENS, max_size=10))
+def test_what_was_met_is_found_and_nothing_else(met: list[str], others: list[str]) -> None:
+    lexicon = Lexicon("en", stop_words("en"))
+    rows = [lexicon.rows[token] for token in met]
+    assert rows_of(lexicon, met) == rows
+    known = {token[:TOKEN_LENGTH_LIMIT]: row for token, row in zip(met, rows, strict=True)}
+    assert rows_of(lexicon, [*others, "x"]) == [
+        known.get(token[:TOKEN_LENGTH_LIMIT], -1) for token in [*others, "x"]
+    ]
+
+
+def test_rows_hold_the_folded_token_and_its_stem() -> None:
+    lexicon = Lexicon("en", stop_words("en"))
+    tokens = ["Governments", "the", "US", "1,000", "...", "Straße", "A", "Mr"]
+    rows = [lexicon.rows[token] for token in tokens]
+    pages = lexicon.pages
+    text = pages.texts.tobytes()
+    for token, row in zip(tokens, rows, strict=True):
+        folded = text[pages.text_begins[row] : pages.folded_ends[row]].decode()
+        stemmed = text[pages.folded_ends[row] : pages.stem_ends[row]].decode()
+        assert folded == fold(token)
+        assert pages.term_ids[row] == (term_id(stemmed) if stemmed else 0)
+    assert text[pages.folded_ends[0] : pages.stem_ends[0]].decode() == stem("governments", "en")
+    known = dict(zip(tokens, pages.properties[rows].tolist(), strict=True))
+    assert known["the"] & kernel_terms.IS_TERM == 0
+    assert known["US"] & kernel_terms.IS_SHOUTABLE
+    assert known["US"] & kernel_terms.IS_UPPER
+    assert known["1,000"] & kernel_terms.NUMBER_FLAG
+    assert known["..."] & kernel_terms.IS_TOKEN == 0
+    assert known["Mr"] & kernel_terms.IS_ABBREVIATION
+    assert known["Governments"] & kernel_terms.CAPITALISED_FLAG
+
+
+def test_long_spellings_outgrow_the_pool_before_the_rows_run_out() -> None:
+    lexicon = Lexicon("en", frozenset())
+    tokens = [f"{number:05d}x" + "y" * 58 for number in range(3000)]
+    rows = [lexicon.rows[token] for token in tokens]
+    assert rows == list(range(3000))
+    assert rows_of(lexicon, tokens) == rows
+    assert len(lexicon) == 3000
+
+
+def test_threads_add_and_look_up_at_once() -> None:
+    lexicon = Lexicon("en", frozenset())
+
+    def work(begin: int) -> bool:
+        tokens = [f"word{number % 9000}" for number in range(begin, begin + 3000)]
+        rows = [lexicon.rows[token] for token in tokens]
+        found = rows_of(lexicon, tokens)
+        pages = lexicon.pages
+        ids = [term_id(stem(token, "en")) for token in tokens]
+        return found == rows and pages.term_ids[rows].tolist() == ids
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(0, 24_000, 1000)))
+    assert len(lexicon) == 9000
