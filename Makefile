@@ -27,8 +27,8 @@ lint: set-up-dev ## style, format, types and import rules
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
 
-bench: ## reserved for the benchmarks; there are none yet
-	@echo "make bench: there are no benchmarks yet, so nothing was measured" >&2; exit 1
+bench: set-up-dev ## speed and memory beside other libraries (DATA=folder; ARGS="near_duplicates --write")
+	@.venv/bin/python -m tests.benchmarks --data "$(DATA)" $(ARGS)
 
 bench-quality: set-up-dev ## clusters of labelled news (DATA=folder) beside what other methods make of it
 	@.venv/bin/python -m tests.evaluation.bench_quality --data "$(DATA)" $(ARGS)

@@ -126,6 +126,14 @@ class Constraints(Generic[Key]):
         """Return the number of constraints."""
         return len(self._items)
 
+    def plus(self, item: Constraint[Key]) -> Constraints[Key]:
+        """Return these constraints and one more."""
+        return Constraints((*self._items, item))
+
+    def without(self, constraint_id: str) -> Constraints[Key]:
+        """Return these constraints without those of an id."""
+        return Constraints(item for item in self._items if item.constraint_id != constraint_id)
+
     @property
     def named(self) -> frozenset[Key]:
         """All articles that a constraint names."""

@@ -92,7 +92,7 @@ class OnlineLimits:
 
     candidates: int = 60
     touched_clusters: int = 8
-    touch_similarity: float = 0.2
+    touch_similarity: float = 0.1
     relinked_cluster_articles: int = 64
 
 

@@ -11,7 +11,7 @@ three articles, where A-y, B-x keeps four.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,11 @@ class Reconciliation:
 
 
 def reconcile(
-    old: Mapping[int, str], groups: Sequence[Sequence[int]], mint: Callable[[], str]
+    old: Mapping[int, str],
+    groups: Sequence[Sequence[int]],
+    mint: Callable[[], str],
+    *,
+    pinned: Collection[int] = (),
 ) -> Reconciliation:
     """Lay old cluster ids onto a new partition.
 
@@ -64,6 +68,8 @@ def reconcile(
         The new partition; handles without an old id are new articles.
     mint
         Gives an id that was never used.
+    pinned
+        Handles whose group keeps their id, however few they are.
 
     Returns
     -------
@@ -73,15 +79,22 @@ def reconcile(
     Raises
     ------
     ValueError
-        If a handle is in two groups or twice in one, a group is empty, or ``mint`` gives an id
-        that is in use.
+        If a handle is in two groups or twice in one, a group is empty, ``mint`` gives an id that
+        is in use, or pinned handles ask for two ids in one group or one id in two.
     """
     ordered = sorted((sorted(group) for group in groups), key=lambda group: group[:1])
     handles = [handle for group in ordered for handle in group]
     if any(not group for group in ordered) or len(set(handles)) != len(handles):
         raise ValueError("groups must be disjoint and not empty")
     overlaps, ages = _overlaps(old, ordered)
-    keeper = _assign(overlaps, ages)
+    keeper = _pinned(old, ordered, pinned)
+    taken = set(keeper.values())
+    free = {
+        old_id: {group: shared for group, shared in overlap.items() if group not in taken}
+        for old_id, overlap in overlaps.items()
+        if old_id not in keeper
+    }
+    keeper |= _assign(free, [old_id for old_id in ages if free.get(old_id)])
 
     id_of_group = {group: old_id for old_id, group in keeper.items()}
     used = set(old.values())
@@ -132,6 +145,20 @@ def _overlaps(
                 overlaps[old_id][group] = overlaps[old_id].get(group, 0) + 1
                 first_handle[old_id] = min(handle, first_handle.get(old_id, handle))
     return overlaps, sorted(overlaps, key=first_handle.__getitem__)
+
+
+def _pinned(
+    old: Mapping[int, str], ordered: Sequence[Sequence[int]], pinned: Collection[int]
+) -> dict[str, int]:
+    """Old id → the group that its pinned handles are in."""
+    pinned = frozenset(pinned)
+    keeper: dict[str, int] = {}
+    for group, members in enumerate(ordered if pinned else ()):
+        ids = {old[handle] for handle in members if handle in pinned}
+        if len(ids) > 1 or not keeper.keys().isdisjoint(ids):
+            raise ValueError(f"pinned handles contradict one another: {sorted(ids)}")
+        keeper |= dict.fromkeys(ids, group)
+    return keeper
 
 
 def _largest(overlap: Mapping[int, int]) -> int:

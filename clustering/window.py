@@ -29,6 +29,7 @@ def cluster_window(
     shipped: FrequencyTable,
     scheme: SignatureScheme,
     *,
+    observed: ObservedFrequencies | None = None,
     must_link: Sequence[Sequence[int]] = (),
     cannot_link: Sequence[tuple[int, int]] = (),
     threads: int | None = None,
@@ -44,6 +45,8 @@ def cluster_window(
         The prior that the counts are added to.
     scheme
         Of the signatures.
+    observed
+        Document frequencies to use; by default those of ``features``.
     must_link, cannot_link
         What editors said, by position: as in `clustering.batch.recluster`.
     threads
@@ -51,7 +54,8 @@ def cluster_window(
     on_progress
         Called with a stage, how much of it is done, and how much there is.
     """
-    observed = ObservedFrequencies.of(item.vector for item in features)
+    if observed is None:
+        observed = ObservedFrequencies.of(item.vector for item in features)
     refinement = Refinement.shipped(shipped.with_observed(observed))
     clustering = recluster(
         features,

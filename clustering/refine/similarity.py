@@ -27,6 +27,7 @@ from clustering.refine.tfidf import (
     Float32Array,
     Float64Array,
     Int64Array,
+    RememberedIdf,
     WeightedCorpus,
 )
 from clustering.refine.verifier import LOGIT_OFFSET, LOGIT_SPAN, Verifier
@@ -104,7 +105,7 @@ class Comparison:
     def __init__(
         self,
         features: Sequence[ArticleFeatures],
-        frequencies: DocumentFrequencies,
+        frequencies: DocumentFrequencies | RememberedIdf,
         verifier: Verifier,
     ) -> None:
         self.corpus = WeightedCorpus.build(features, frequencies)

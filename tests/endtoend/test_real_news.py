@@ -22,16 +22,25 @@ BATCH_ARTICLES = 250
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
 
-def _seeds(data_dir: Path) -> list[dict[str, Any]]:
-    return [
+SCRAPED_AT = ("2023-02-25T00:00:00Z", "2025-04-16T12:47:42Z")
+"""What the two dumps give as dates: of one the day it appeared, of the other that of the scrape, 780
+days later."""
+
+
+def _seeds(data_dir: Path, *, dated: bool = False) -> list[dict[str, Any]]:
+    seeds: list[dict[str, Any]] = [
         {"id": path.stem, "text": path.read_text(encoding="utf-8")}
         for path in sorted((data_dir / "seeds").glob("*.txt"))
     ]
+    if dated:
+        for seed, scraped_at in zip(seeds, SCRAPED_AT, strict=True):
+            seed["published_at"] = scraped_at
+    return seeds
 
 
-def _mixed(data_dir: Path) -> list[dict[str, Any]]:
+def _mixed(data_dir: Path, *, dated: bool = False) -> list[dict[str, Any]]:
     """Return the seeds as raw dumps among 2,214 articles, in a mixed but fixed order."""
-    articles = _seeds(data_dir)
+    articles = _seeds(data_dir, dated=dated)
     assert len(articles) == 2
     for name in SETS:
         with gzip.open(data_dir / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
@@ -72,9 +81,12 @@ def test_the_seeds_share_a_cluster_over_http_and_after_the_night(
     assert _members(service, cluster_id) == {first, second}
 
 
+@pytest.mark.parametrize("dated", [False, True])
 @pytest.mark.parametrize("mode", ["batch", "online"])
-def test_the_seeds_share_a_cluster_in_a_file(data_dir: Path, tmp_path: Path, mode: str) -> None:
-    articles = _mixed(data_dir)
+def test_the_seeds_share_a_cluster_in_a_file(
+    data_dir: Path, tmp_path: Path, mode: str, dated: bool
+) -> None:
+    articles = _mixed(data_dir, dated=dated)
     source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text("".join(json.dumps(article) + "\n" for article in articles))
     command = [sys.executable, "-m", "service.cli", "cluster", str(source), "--output", str(target)]

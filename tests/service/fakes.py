@@ -27,6 +27,7 @@ from service.store import StoreError, StoreFullError, StoreUnavailableError
 from service.views import (
     ArticlePage,
     ArticleView,
+    ClosedView,
     ClusterSummary,
     ClusterView,
     ContentionError,
@@ -35,6 +36,8 @@ from service.views import (
     MergedView,
     Reclustering,
     ReclusteringInProgressError,
+    ReclusteringState,
+    ReclusteringStateError,
 )
 
 RECEIVED_AT = datetime(2026, 3, 10, 7, 0, tzinfo=UTC)
@@ -48,6 +51,7 @@ class FakeBackend:
         self.posted: dict[str, Article] = {}
         self.revisions: dict[str, int] = {}
         self.merged: dict[str, str] = {}
+        self.closed_clusters: set[str] = set()
         self.jobs: dict[str, Reclustering] = {}
         self.away = False
         self.full = False
@@ -164,8 +168,10 @@ class FakeReading:
         article = self._backend.posted.get(article_id)
         return None if article is None else self._view(article_id, with_text=True)
 
-    async def cluster(self, cluster_id: str) -> ClusterView | MergedView | None:
+    async def cluster(self, cluster_id: str) -> ClusterView | MergedView | ClosedView | None:
         self._backend.call()
+        if cluster_id in self._backend.closed_clusters:
+            return ClosedView(cluster_id, RECEIVED_AT)
         if cluster_id in self._backend.merged:
             return MergedView(cluster_id, self._backend.merged[cluster_id])
         members = self._backend.members(cluster_id)
@@ -190,8 +196,10 @@ class FakeReading:
 
     async def cluster_articles(
         self, cluster_id: str, *, cursor: str | None, limit: int
-    ) -> ArticlePage | MergedView | None:
+    ) -> ArticlePage | MergedView | ClosedView | None:
         self._backend.call()
+        if cluster_id in self._backend.closed_clusters:
+            return ClosedView(cluster_id, RECEIVED_AT)
         if cluster_id in self._backend.merged:
             return MergedView(cluster_id, self._backend.merged[cluster_id])
         members = self._backend.members(cluster_id)
@@ -256,11 +264,12 @@ class FakeNightly:
     def __init__(self, backend: FakeBackend) -> None:
         self._backend = backend
 
-    async def start(self, *, apply: bool = True) -> Reclustering:
+    async def start(self, *, apply: bool = True, window_days: float = 30) -> Reclustering:
         self._backend.call(writes=True)
         if self._backend.running:
             raise ReclusteringInProgressError("r_1")
         job = Reclustering(
+            window_days=window_days,
             reclustering_id=f"r_{len(self._backend.jobs) + 1}",
             state="applied" if apply else "planned",
             stage="done",
@@ -269,6 +278,26 @@ class FakeNightly:
         )
         self._backend.jobs[job.reclustering_id] = job
         return job
+
+    async def start_applying(self, reclustering_id: str) -> Reclustering | None:
+        return self._go_on(reclustering_id, from_state="planned", to_state="applied")
+
+    async def start_rolling_back(self, reclustering_id: str) -> Reclustering | None:
+        return self._go_on(reclustering_id, from_state="applied", to_state="rolled_back")
+
+    def _go_on(
+        self, reclustering_id: str, *, from_state: str, to_state: ReclusteringState
+    ) -> Reclustering | None:
+        self._backend.call(writes=True)
+        job = self._backend.jobs.get(reclustering_id)
+        if job is None:
+            return None
+        if self._backend.running:
+            raise ReclusteringInProgressError("r_1")
+        if job.state != from_state:
+            raise ReclusteringStateError(f"reclustering {reclustering_id} is {job.state}")
+        self._backend.jobs[reclustering_id] = replace(job, state=to_state)
+        return self._backend.jobs[reclustering_id]
 
     async def get(self, reclustering_id: str) -> Reclustering | None:
         self._backend.call()

@@ -124,6 +124,13 @@ def test_merged_cluster_redirects(client: TestClient, backend: FakeBackend) -> N
     assert client.get("/v1/clusters/c_old", follow_redirects=True).json()["size"] == 1
 
 
+def test_closed_cluster_says_since_when(client: TestClient, backend: FakeBackend) -> None:
+    backend.closed_clusters.add("c_old")
+    for suffix in ("", "/articles"):
+        problem = assert_problem(client.get("/v1/clusters/c_old" + suffix), 410, "cluster-closed")
+        assert problem["closed_at"] == "2026-03-10T07:00:00Z"
+
+
 def test_unknown_cluster(client: TestClient) -> None:
     for suffix in ("", "/articles"):
         problem = assert_problem(client.get("/v1/clusters/c_none" + suffix), 404, "not-found")
@@ -163,3 +170,24 @@ def test_bad_reclusterings(client: TestClient, backend: FakeBackend) -> None:
     assert "r_1" in running["detail"]
     assert backend.jobs == {}
     assert_problem(client.get("/v1/reclusterings/r_none"), 404, "not-found")
+
+
+def test_a_plan_is_applied_and_taken_back(client: TestClient, backend: FakeBackend) -> None:
+    planned = client.post("/v1/reclusterings", json={"apply": False, "window_days": 7}).json()
+    assert (planned["state"], planned["window_days"]) == ("planned", 7)
+    path = f"/v1/reclusterings/{planned['reclustering_id']}"
+    assert_problem(client.post(f"{path}:rollback"), 409, "reclustering-state")
+    applied = client.post(f"{path}:apply")
+    assert (applied.status_code, applied.headers["location"]) == (202, path)
+    assert applied.json()["state"] == client.get(path).json()["state"] == "applied"
+    assert_problem(client.post(f"{path}:apply"), 409, "reclustering-state")
+    backend.running = True
+    assert_problem(client.post(f"{path}:rollback"), 409, "reclustering-running")
+    backend.running = False
+    assert client.post(f"{path}:rollback").json()["state"] == "rolled_back"
+    for verb in ("apply", "rollback"):
+        missing = client.post(f"/v1/reclusterings/r_none:{verb}")
+        assert_problem(missing, 404, "not-found")
+    for days in (0, -1, 1e9, "7"):
+        bad = client.post("/v1/reclusterings", json={"window_days": days})
+        assert_problem(bad, 422, "invalid-request")

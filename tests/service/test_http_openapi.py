@@ -56,6 +56,8 @@ def test_every_endpoint_is_there(operations: dict[str, dict[str, Any]]) -> None:
         "GET /v1/reclusterings",
         "POST /v1/reclusterings",
         "GET /v1/reclusterings/{reclustering_id}",
+        "POST /v1/reclusterings/{reclustering_id}:apply",
+        "POST /v1/reclusterings/{reclustering_id}:rollback",
     }
 
 
@@ -120,6 +122,7 @@ def test_input_has_the_fields_of_an_article() -> None:
         (schemas.SeriesOutput, views.SeriesView),
         (schemas.ClusterOutput, views.ClusterView),
         (schemas.MergedOutput, views.MergedView),
+        (schemas.ReclusteringChangeOutput, views.ReclusteringChange),
         (schemas.ReclusteringOutput, views.Reclustering),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 
 from service.nightly import Nightly
 from service.store import Reassignment, ReassignmentResult
+from service.store.plans import Switch
 from service.store.redis_store import RedisClusterStore
 from service.views import Reclustering, ReclusteringInProgressError
 from tests.service.test_clusterer import table
@@ -55,7 +56,9 @@ async def test_ids_stay_and_the_second_run_changes_nothing(core: Core) -> None:
     await post(core, *(article.article_id for article in samples()[:40]))
     before = await core.places()
     told: list[tuple[str, float]] = []
-    first = await core.nightly.run(on_progress=lambda stage, share: told.append((stage, share)))
+    first = await core.nightly.run(
+        on_progress=lambda report: told.append((report.stage, report.share))
+    )
     assert (first.state, first.article_count, first.progress) == ("applied", 40, 1.0)
     assert first.finished_at is not None
     middle = await core.places()
@@ -64,7 +67,7 @@ async def test_ids_stay_and_the_second_run_changes_nothing(core: Core) -> None:
     assert len(kept & {cluster_id for cluster_id, _ in middle.values()}) >= len(kept) - 3
     shares = [share for _, share in told]
     assert all(0 <= share <= 1 for share in shares)
-    assert {"reading", "linkage", "keeping ids", "applying"} <= {stage for stage, _ in told}
+    assert {"reading", "linkage", "keeping ids", "switching"} <= {stage for stage, _ in told}
     second = await core.nightly.run()
     assert (second.moved, second.merged, second.split, second.minted) == (0, 0, 0, 0)
     assert second.id_churn == 0
@@ -129,7 +132,7 @@ async def test_articles_posted_meanwhile_stay_placed(core: Core) -> None:
         await post(core, VERDICT_OTHER)
 
     assert isinstance(core.store, HookedStore)
-    core.store.before["reassign"] = meanwhile
+    core.store.before["apply"] = meanwhile
     job = await core.nightly.run()
     assert (job.state, job.article_count) == ("applied", 3)
     places = await core.places()
@@ -149,7 +152,7 @@ async def test_articles_deleted_or_changed_meanwhile(core: Core) -> None:
         await core.ingest.delete(QUAKE_OTHER)
 
     assert isinstance(core.store, HookedStore)
-    core.store.before["reassign"] = meanwhile
+    core.store.before["apply"] = meanwhile
     job = await core.nightly.run()
     assert (job.state, job.moved) == ("applied", 0)
     assert (await core.places()).keys() == {QUAKE, QUAKE_COPY}
@@ -179,7 +182,7 @@ async def test_one_at_a_time(core: Core) -> None:
             refused.append(caught.value)
 
     assert isinstance(core.store, HookedStore)
-    core.store.before["reassign"] = second
+    core.store.before["apply"] = second
     job = await core.nightly.run(reclustering_id="r_first")
     assert job.state == "applied"
     assert [error.reclustering_id for error in refused] == ["r_first", "r_first"]
@@ -210,7 +213,7 @@ async def test_a_run_that_was_overtaken_applies_nothing(core: Core) -> None:
 class BreakingStore(RedisClusterStore):
     """Fails at the last step."""
 
-    async def reassign(self, reassignment: Reassignment) -> ReassignmentResult:
+    async def apply(self, reassignment: Reassignment, switch: Switch) -> ReassignmentResult:
         raise RuntimeError("the disk is on fire")
 
 
@@ -256,7 +259,7 @@ async def watched(core: Core) -> None:
 async def test_a_process_of_its_own(core: Core) -> None:
     await post(core, QUAKE, QUAKE_COPY, QUAKE_OTHER)
     await reassign(core, {QUAKE_OTHER: "c_astray"})
-    job = await core.nightly.start()
+    job = await core.nightly.start(window_days=36_500)
     assert job.state == "queued"
     finished = await until_finished(core, job)
     await watched(core)
@@ -293,7 +296,7 @@ async def test_a_job_that_fell_silent_is_reported(core: Core) -> None:
     """Its process and whoever watched it are gone: the last heartbeat tells."""
     moment = 1.742e9
     nightly = Nightly(core.store, core.clusterer, now=lambda: moment)
-    await nightly._claim("r_silent")
+    await nightly._jobs.claim("r_silent")
     job = await nightly.get("r_silent")
     assert job is not None
     assert job.state == "queued"

@@ -12,7 +12,7 @@ import pytest
 from clustering.articles import Article
 from service.ingest import Ingest
 from service.store import Reassignment
-from service.views import ClusterView, InvalidCursorError, MergedView
+from service.views import ArticlePage, ClosedView, ClusterView, InvalidCursorError, MergedView
 from tests.service.test_ingest import QUAKE, QUAKE_COPY, QUAKE_OTHER, VERDICT, VERDICT_OTHER
 from tests.service.wiring import Core, make_core, sample, samples
 
@@ -109,8 +109,10 @@ async def test_merged_and_emptied_clusters(core: Core) -> None:
     assert page == expected
     for article_id in (QUAKE, VERDICT):
         await core.ingest.delete(article_id)
-    assert await core.reading.cluster(other.cluster_id) is None
-    assert await core.reading.cluster_articles(other.cluster_id, cursor=None, limit=5) is None
+    closed = await core.reading.cluster(other.cluster_id)
+    assert isinstance(closed, ClosedView)
+    page = await core.reading.cluster_articles(other.cluster_id, cursor=None, limit=5)
+    assert page == closed
     assert await core.reading.clusters(cursor=None, limit=5) == ([], None)
 
 
@@ -149,7 +151,7 @@ async def test_pages_of_members_lose_and_repeat_nothing(core: Core, limit: int) 
     for _ in range(20):
         page = await core.reading.cluster_articles(cluster_id, cursor=cursor, limit=limit)
         assert page is not None
-        assert not isinstance(page, MergedView)
+        assert isinstance(page, ArticlePage)
         found += [item.article_id for item in page.articles]
         cursor = page.next_cursor
         if cursor is None:
@@ -188,7 +190,7 @@ async def test_a_deletion_meanwhile_does_not_end_a_listing(core: Core) -> None:
     core.reading._store = VanishingStore(core, "1")  # type: ignore[assignment]
     page = await core.reading.cluster_articles(posted.cluster_id, cursor=None, limit=3)
     assert page is not None
-    assert not isinstance(page, MergedView)
+    assert isinstance(page, ArticlePage)
     assert [item.article_id for item in page.articles] == ["0", "2"]
     assert page.next_cursor is not None
 
@@ -222,7 +224,7 @@ async def test_the_cursor_of_another_listing_is_refused(core: Core) -> None:
     page = await core.reading.cluster_articles(cluster_id, cursor=None, limit=1)
     assert cursor is not None
     assert page is not None
-    assert not isinstance(page, MergedView)
+    assert isinstance(page, ArticlePage)
     with pytest.raises(InvalidCursorError):
         await core.reading.cluster_articles(posted.cluster_id, cursor=cursor, limit=1)
     with pytest.raises(InvalidCursorError):

@@ -26,6 +26,7 @@ def test_defaults() -> None:
     assert settings.max_id_characters == 512
     assert settings.max_future_hours == 48
     assert settings.retention_days == 30
+    assert settings.schedule is None
 
 
 def test_every_setting_is_described_and_read_from_its_variable(
@@ -38,6 +39,8 @@ def test_every_setting_is_described_and_read_from_its_variable(
         "host": "::1",
         "log_level": "ERROR",
         "log_format": "text",
+        "recluster_at": "03:30",
+        "timezone": "Europe/Lisbon",
     }
     for setting, field in Settings.model_fields.items():
         assert field.description, setting
@@ -58,6 +61,10 @@ def test_every_setting_is_described_and_read_from_its_variable(
         ("SAMESTORY_MAX_FUTURE_HOURS", "nan", "SAMESTORY_MAX_FUTURE_HOURS"),
         ("SAMESTORY_MAX_BODY_BYTES", "1073741824", "max_batch_bytes"),
         ("SAMESTORY_COLLECTION", "a b", "SAMESTORY_COLLECTION"),
+        ("SAMESTORY_RECLUSTER_AT", "3:30", "write hours and minutes, such as 03:30"),
+        ("SAMESTORY_RECLUSTER_AT", "24:00", "SAMESTORY_RECLUSTER_AT: '24:00' is no time of day"),
+        ("SAMESTORY_TIMEZONE", "Lisbon", "write its IANA name, such as Europe/Lisbon"),
+        ("SAMESTORY_TIMEZONE", "../../etc/passwd", "SAMESTORY_TIMEZONE"),
         ("SAMESTORY_LOG_LEVEL", "loud", "SAMESTORY_LOG_LEVEL"),
         ("SAMESTORY_PRT", "1", "SAMESTORY_PRT is not a setting: did you mean SAMESTORY_PORT?"),
         ("SAMESTORY_COLOUR", "1", "the settings are REDIS_URL, SAMESTORY_DATA_DIR"),

@@ -72,9 +72,9 @@ class HookedStore(RedisClusterStore):
         await self._run_hook("records")
         return found
 
-    async def reassign(self, reassignment: Any) -> Any:
-        await self._run_hook("reassign")
-        return await super().reassign(reassignment)
+    async def apply(self, reassignment: Any, switch: Any) -> Any:
+        await self._run_hook("apply")
+        return await super().apply(reassignment, switch)
 
     async def rewrite(self, rewrite: Any) -> Any:
         await self._run_hook("rewrite")
@@ -101,7 +101,10 @@ def make_core(url: str, *, child_environment: dict[str, str] | None = None) -> C
         ingest=Ingest(store, clusterer, now=clock),
         reading=Reading(store, clusterer),
         nightly=Nightly(
-            store, clusterer, child_environment={"REDIS_URL": url, **(child_environment or {})}
+            store,
+            clusterer,
+            child_environment={"REDIS_URL": url, **(child_environment or {})},
+            now=lambda: clock.seconds,
         ),
         url=url,
     )

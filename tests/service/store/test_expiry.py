@@ -199,15 +199,16 @@ async def test_a_changed_retention_keeps_partitions_in_order(url: str) -> None:
             url, bucket_ids_of=buckets_of_record, retention_days=retention_days
         )
         await store.open(FINGERPRINT)
-        for _ in range(60):
+        for _ in range(12):
             await put(store, f"{day}", [1], cluster_id=f"c_{day}", now=NOW + day * DAY)
-            day += 1
+            day += 5
         assert await store.check() == []
         await store.close()
     store = ExpiringClusterStore(url, bucket_ids_of=buckets_of_record, retention_days=4.0)
     await store.open(FINGERPRINT)
-    found = await expire(store, NOW + (day - 4) * DAY, now=NOW + day * DAY)
-    assert 174 <= found.articles <= 176
+    found = await expire(store, NOW + (day - 14) * DAY, now=NOW + day * DAY)
+    # The newest stay: those of the last 14 days, five days apart, in partitions of one day.
+    assert found.articles == 36 - 2
     assert await store.check() == []
     await store.close()
 
@@ -237,7 +238,7 @@ async def test_a_decision_on_what_expires_meanwhile_is_a_conflict(
     assert await store.check() == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 async def test_others_write_between_the_steps(store: ExpiringClusterStore, seed: int) -> None:
     """Posts, updates, deletions, rewrites and probes between any two steps."""
     rng = random.Random(seed)
@@ -247,7 +248,7 @@ async def test_others_write_between_the_steps(store: ExpiringClusterStore, seed:
     added = 0
     while True:
         step = await store.expire_step(received_before_seconds=now - 20 * DAY, now_seconds=now)
-        for _ in range(6):
+        for _ in range(3):
             name = rng.choice(sorted(expected))
             match rng.choice(["post", "update", "delete", "rewrite", "probe"]):
                 case "post":
@@ -279,16 +280,22 @@ async def test_others_write_between_the_steps(store: ExpiringClusterStore, seed:
                     probe = await store.probe(name, bucket_array([0, 1, 2]), limit=99)
                     found = await store.articles([item.handle for item in probe.candidates])
                     assert len(found) == len(probe.candidates)
-        assert await store.check() == []
+        if rng.random() < 0.1 or step.articles:
+            assert await store.check() == []
         if not step.under_way:
             break
+    assert await store.check() == []
     there = {item.article_id async for item in store.snapshot()}
     young = {name for name in expected if name.startswith("n")}
     young |= {f"a{k}" for k in range(300, 360)} & expected
     assert young <= there
-    status = await store.expiry_status()
-    assert status.expired_articles > 150
-    assert len(there) < 250
+    # Whatever was not updated meanwhile, and is older, is gone.
+    assert not {
+        item.article_id
+        async for item in store.snapshot()
+        if item.received_at_seconds < now - 28 * DAY
+    }
+    assert (await store.expiry_status()).expired_articles > 100
 
 
 async def test_a_redirect_lives_as_long_as_what_it_leads_to(store: ExpiringClusterStore) -> None:
