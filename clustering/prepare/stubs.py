@@ -7,6 +7,8 @@ other far more than two reports of one event do. They must be told apart before 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
@@ -14,7 +16,7 @@ import regex
 
 from clustering.articles import TextKind
 from clustering.prepare.boilerplate_lines import count_words, dump_lines
-from clustering.prepare.line_patterns import line_key
+from clustering.prepare.line_patterns import is_plain, line_key
 
 MIN_DISTINCT_TERMS = 5
 """Fewer distinct content words than this cannot tell one event from another of its kind: "Bomb
@@ -27,6 +29,7 @@ _NOTICE_SHARE = 0.6
 _MAX_OTHER_WORDS = 8.0
 
 _SENTENCE = regex.compile(r"(?<=[.!?…。！？؟।])['\"”’»」)]*\s+|(?<=[。！？।])")
+_PLAIN_SENTENCE_END = re.compile(r"([.!?…])['\"”’»)]*\s+")
 _WORD = regex.compile(r"[\p{L}\p{N}]")
 
 
@@ -84,7 +87,7 @@ def is_stub(title: str, body: str) -> bool:
     counted: list[tuple[str, float]] = []
     total = 0.0
     for line in dump_lines(body):
-        for part in _SENTENCE.split(line):
+        for part in _sentences_in(line):
             sentence = part.strip()
             if not sentence or line_key(sentence) == own_title:
                 continue
@@ -105,3 +108,15 @@ def is_stub(title: str, body: str) -> bool:
         return False
     # A sentence of news has eight words or more; less than that beside a notice is a label.
     return notice >= _NOTICE_SHARE * total or total - notice <= _MAX_OTHER_WORDS
+
+
+def _sentences_in(line: str) -> Iterator[str]:
+    """Split a line into sentences, one after the other as they are asked for."""
+    if not is_plain(line):
+        yield from _SENTENCE.split(line)
+        return
+    begin = 0
+    for end in _PLAIN_SENTENCE_END.finditer(line):
+        yield line[begin : end.end(1)]
+        begin = end.end()
+    yield line[begin:]

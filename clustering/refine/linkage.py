@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Final, Self
 
 import numpy as np
@@ -111,19 +111,6 @@ class MergeRule:
     def cut(cls, similarity_threshold: float) -> Self:
         """Return the textbook rule: join if ``s̄ > similarity_threshold``, whatever the sizes."""
         return cls(-similarity_threshold, 1.0, 0.0, 0.0, least_similarity=similarity_threshold)
-
-    def shifted(self, similarity_shift: float) -> Self:
-        """Return the rule that asks for so much more similarity, in [-1, 1], of groups of any size.
-
-        It decides on s̄ as this one does on s̄ - ``similarity_shift``.
-        """
-        return replace(
-            self,
-            intercept=self.intercept - self.similarity * similarity_shift,
-            log_smaller=self.log_smaller - self.similarity_log_smaller * similarity_shift,
-            log_larger=self.log_larger - self.similarity_log_larger * similarity_shift,
-            least_similarity=min(1.0, max(0.0, self.least_similarity + similarity_shift)),
-        )
 
     def accepts(self, mean_similarity: float, size: int, other_size: int) -> bool:
         """Return whether groups of these sizes may join, typically dense, with nothing near."""

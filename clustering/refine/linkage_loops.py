@@ -266,17 +266,27 @@ def _is_forbidden(constraints: Constraints, parent: _Int64Array, a: int, b: int)
 
 @compiled
 def _may_merge(
-    mean: float, a: int, b: int, groups: Groups, rule: _Float64Array, weighed: _Float64Array
+    mean: float,
+    a: int,
+    b: int,
+    outside: float,
+    other_outside: float,
+    groups: Groups,
+    rule: _Float64Array,
+    weighed: _Float64Array,
 ) -> bool:
-    """Return whether two groups may merge if nothing else is near: what is near only forbids."""
+    """Return whether two groups may merge, with so much outside (`MergeRule`) of each.
+
+    With nothing outside it is what they may do at best: what is near only forbids.
+    """
     return weigh(
         mean,
         float(groups.size[a]),
         float(groups.size[b]),
         density(groups.within[a], float(groups.size[a])),
         density(groups.within[b], float(groups.size[b])),
-        0.0,
-        0.0,
+        outside,
+        other_outside,
         rule,
         weighed,
     )
@@ -301,33 +311,6 @@ def _outside(group: int, partner: int, groups: Groups, edges: Edges, pairs: Pair
 
 
 @compiled
-def _does_merge(
-    mean: float,
-    a: int,
-    b: int,
-    groups: Groups,
-    edges: Edges,
-    pairs: Pairs,
-    rule: _Float64Array,
-    weighed: _Float64Array,
-) -> bool:
-    """Return whether two groups merge, now that nothing is left that is more alike."""
-    if rule[9] == 0.0 and rule[10] == 0.0:
-        return True
-    return weigh(
-        mean,
-        float(groups.size[a]),
-        float(groups.size[b]),
-        density(groups.within[a], float(groups.size[a])),
-        density(groups.within[b], float(groups.size[b])),
-        _outside(a, b, groups, edges, pairs),
-        _outside(b, a, groups, edges, pairs),
-        rule,
-        weighed,
-    )
-
-
-@compiled
 def _queue(
     group: int,
     groups: Groups,
@@ -348,7 +331,7 @@ def _queue(
         pair, other = half // 2, edges.end[half ^ 1]
         pairs.stamp[pair] += 1
         mean = pairs.total[pair] / pairs.known[pair]
-        if _may_merge(mean, group, other, groups, rule, weighed) and not _is_forbidden(
+        if _may_merge(mean, group, other, 0.0, 0.0, groups, rule, weighed) and not _is_forbidden(
             constraints, groups.parent, group, other
         ):
             _push(heap, counters, mean, group, other, pair, pairs.stamp[pair])
@@ -543,7 +526,7 @@ def advance(state: LinkageState, rule: _Float64Array) -> int:
             _pop(heap, counters)
             mean = pairs.total[pair] / pairs.known[pair]
             # It was queued, so no constraint stands against it.
-            if _may_merge(mean, a, b, groups, rule, weighed):
+            if _may_merge(mean, a, b, 0.0, 0.0, groups, rule, weighed):
                 _push(heap, counters, mean, a, b, pair, stamp + 1)
         else:
             room = edges.degree[a] + edges.degree[b]
@@ -555,7 +538,9 @@ def advance(state: LinkageState, rule: _Float64Array) -> int:
                 return GROW
             _pop(heap, counters)
             mean = pairs.total[pair] / pairs.known[pair]
-            if not _does_merge(mean, a, b, groups, edges, pairs, rule, weighed):
+            outside = _outside(a, b, groups, edges, pairs)
+            other_outside = _outside(b, a, groups, edges, pairs)
+            if not _may_merge(mean, a, b, outside, other_outside, groups, rule, weighed):
                 # It is queued again once one of the two has grown.
                 continue
             groups.within[a] += groups.within[b] + pairs.total[pair]

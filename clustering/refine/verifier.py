@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any, Final, Self
@@ -103,6 +103,14 @@ class Verifier:
     def shipped(cls) -> Verifier:
         """Return the verifier that ships with the package; read once a process."""
         return _shipped()
+
+    def shifted(self, similarity_shift: float) -> Self:
+        """Return the verifier that finds every pair so much less alike, in [-1, 1].
+
+        That is what a stricter decision threshold means here: no threshold stands by itself, the
+        rule weighs similarities between groups against those inside and around them.
+        """
+        return replace(self, intercept=self.intercept - LOGIT_SPAN * similarity_shift)
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that differ when any coefficient does."""

@@ -1,8 +1,8 @@
-"""The same articles clustered under stricter and laxer merge rules.
+"""The same articles clustered under stricter and laxer thresholds.
 
-What is swept is the decision threshold: the mean similarity that two groups need to be joined.
-It depends on their sizes (`clustering.refine.MergeRule`); a shift of +0.1 asks 0.1 more of every
-merge, whatever the sizes.
+What is swept is the decision threshold of the verifier: at a shift of +0.1 every pair counts as 0.1
+less alike, so that 0.1 more is needed to join. How much that is depends on the groups
+(`clustering.refine.MergeRule`).
 
 The sweep clusters all articles at once, as the nightly job does, whether or not the evaluation
 beside it was made online.
@@ -11,7 +11,7 @@ beside it was made online.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class SweepPoint:
     Attributes
     ----------
     similarity_threshold_shift
-        Added to the mean similarity that every merge needs.
+        Added to the similarity that every pair needs.
     pair_similarity_threshold
         What two single articles need at this shift, in [0, 1] where it can be met.
     precision, recall, f1
@@ -89,8 +89,7 @@ def sweep(
     for number, shift in enumerate(shifts):
         if on_progress is not None:
             on_progress("sweeping", number / len(shifts))
-        rule = base.rule.shifted(shift)
-        refinement = Refinement(base.frequencies, replace(base.verifier, rule=rule))
+        refinement = Refinement(base.frequencies, base.verifier.shifted(shift))
         labels = recluster(outcome.features, refinement, scheme).labels.tolist()
         figures = [
             bcubed([outcome.labels[k] for k in group], [labels[k] for k in group])
@@ -99,7 +98,7 @@ def sweep(
         points.append(
             SweepPoint(
                 similarity_threshold_shift=shift,
-                pair_similarity_threshold=rule.required_similarity(1, 1),
+                pair_similarity_threshold=base.rule.required_similarity(1, 1) + shift,
                 precision=float(np.mean([figure.precision for figure in figures])),
                 recall=float(np.mean([figure.recall for figure in figures])),
                 f1=float(np.mean([figure.f1 for figure in figures])),

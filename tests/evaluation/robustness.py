@@ -172,12 +172,11 @@ def measure(
 
 
 def measure_thresholds(labelled: LabelledSet, features: Sequence[ArticleFeatures]) -> list[float]:
-    """BCubed F1 of a batch with the threshold of every merge shifted by ``THRESHOLD_SHIFTS``."""
+    """BCubed F1 of a batch with the threshold of every pair shifted by ``THRESHOLD_SHIFTS``."""
     base = refinement_of(features)
     figures = []
     for shift in THRESHOLD_SHIFTS:
-        rule = base.verifier.rule.shifted(shift)
-        refinement = Refinement(base.frequencies, replace(base.verifier, rule=rule))
+        refinement = Refinement(base.frequencies, base.verifier.shifted(shift))
         labels = recluster(features, refinement, SignatureScheme()).labels.tolist()
         figures.append(_mean_f1(labelled, labels))
     return figures

@@ -1,35 +1,38 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clustering.batch import recluster
 from clustering.metrics import bcubed
 from clustering.propose import SignatureScheme
-from clustering.refine import MergeRule, Verifier
+from clustering.refine import Refinement, Verifier
+from clustering.refine.verifier import LOGIT_SPAN
 from service.evaluation.sweep import SweepPoint, largest_move, refinement_of, sweep
 from tests.service.evaluation.made import samples
 
-SIZES = st.integers(1, 200)
+
+@given(shift=st.floats(-0.3, 0.3))
+def test_a_shifted_verifier_finds_every_pair_that_much_less_alike(shift: float) -> None:
+    verifier = Verifier.shipped()
+    moved = verifier.shifted(shift)
+    assert LOGIT_SPAN * shift == pytest.approx(verifier.intercept - moved.intercept)
+    assert moved.rule == verifier.rule
+    assert moved.shifted(-shift).intercept == pytest.approx(verifier.intercept)
 
 
-@given(similarity=st.floats(0, 1), shift=st.floats(-0.3, 0.3), size=SIZES, other=SIZES)
-def test_a_shifted_rule_asks_that_much_more(
-    similarity: float, shift: float, size: int, other: int
-) -> None:
-    rule = Verifier.shipped().rule
-    needed = rule.required_similarity(size, other)
-    # At the threshold itself rounding decides, and below zero the least similarity stays.
-    assume(abs(similarity - shift - needed) > 1e-9)
-    assume(rule.least_similarity + shift > 0)
-    moved = rule.shifted(shift)
-    assert moved.accepts(similarity, size, other) == rule.accepts(similarity - shift, size, other)
-    assert moved.required_similarity(size, other) == pytest.approx(needed + shift)
-
-
-def test_the_least_similarity_stays_at_zero_or_above() -> None:
-    assert MergeRule(-0.1, 1.0, 0.0, 0.0).shifted(-0.2).least_similarity == 0.0
+def test_the_similarities_of_a_shifted_verifier_are_shifted() -> None:
+    features = samples().features
+    base = refinement_of(features)
+    first, second = np.triu_indices(len(features), k=1)
+    plain = base.compare(features).similarities(first, second)
+    moved = Refinement(base.frequencies, base.verifier.shifted(0.1))
+    stricter = moved.compare(features).similarities(first, second)
+    inside = (plain > 0.15) & (plain < 0.85)
+    assert np.count_nonzero(inside) > 10
+    np.testing.assert_allclose(stricter[inside], plain[inside] - 0.1, atol=1e-4)
 
 
 def test_the_default_point_is_what_the_batch_gives() -> None:
