@@ -16,6 +16,7 @@ from clustering.prepare.characters import character_table
 from clustering.prepare.kernel import scan_documents
 from clustering.prepare.kernel_hashes import window_hashes
 from clustering.prepare.kernel_terms import (
+    BIGRAM_ID_BITS,
     CAPITALISED_FLAG,
     NUMBER_FLAG,
     count_terms,
@@ -165,5 +166,6 @@ def _bigrams(
         return np.zeros(0, dtype=np.uint32)
     count = np.array([stem_ends.size], dtype=np.int64)
     found = within_sentences(window_hashes(stems, stem_ends, count, 2, 0)[0], sentences)
+    found &= BIGRAM_ID_BITS
     found.sort()
     return found

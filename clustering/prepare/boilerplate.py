@@ -27,9 +27,9 @@ from clustering.prepare.boilerplate_lines import (
     Line,
     content_terms,
     dump_lines,
-    line_key,
     measure_line,
 )
+from clustering.prepare.line_patterns import line_key
 from clustering.prepare.boilerplate_mending import (
     drop_islands,
     drop_tail,
@@ -60,6 +60,10 @@ _RAIL_END_PROBABILITY = 0.8
 # Fewer words kept than this, out of a text without page furniture, and the classifier is wrong
 # about this kind of text (tables of figures, verses, notes).
 _FEW_KEPT_WORDS = 12.0
+_LEAST_LEFT_WORDS = 40
+_LEAST_LEFT_SHARE = 0.6
+"""Where repeated lines leave fewer words than this, and less than this share of what would be kept
+without them, they are no page round an article: they are the article."""
 _FEW_LINES = 4
 
 
@@ -106,7 +110,8 @@ def clean_dump(
     if not lines:
         return CleanedText(title, "")
     mark = 0
-    again = [False] * len(lines)
+    nothing = [False] * len(lines)
+    again = nothing
     if repeated is not None and publisher:
         hashes = line_hashes(lines)
         mark = repeated.mark(publisher, hashes)
@@ -116,6 +121,11 @@ def clean_dump(
             repeated.common_among(publisher, hashes).tolist(),
         )
     kept = _kept_lines(lines, again)
+    if any(again) and words_of(lines, kept) < _LEAST_LEFT_WORDS:
+        # A recurring notice, or a short item sent again, is made of lines that came before.
+        without_repeats = _kept_lines(lines, nothing)
+        if words_of(lines, kept) < _LEAST_LEFT_SHARE * words_of(lines, without_repeats):
+            kept = without_repeats
     if not title:
         title = find_title(lines, kept)
     body = _body(lines, kept, title)

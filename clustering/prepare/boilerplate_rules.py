@@ -10,7 +10,8 @@ from functools import cache
 
 import regex
 
-from clustering.prepare.boilerplate_lines import Line, line_key, vocabulary
+from clustering.prepare.boilerplate_lines import Line, vocabulary
+from clustering.prepare.line_patterns import line_key
 from clustering.prepare.dates import is_date_line
 
 _URL_LINE = regex.compile(

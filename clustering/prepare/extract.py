@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import regex
 
 from clustering.prepare.boilerplate import clean_title
-from clustering.prepare.boilerplate_lines import line_key
+from clustering.prepare.line_patterns import line_key
 from clustering.prepare.publisher import publisher_of
 from clustering.prepare.trafilatura_wrapper import extract_page
 

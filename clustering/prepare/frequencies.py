@@ -139,6 +139,8 @@ class FrequencyTable:
             # Levels begin at 0, which in an `IdTable` means that nothing is there.
             table = IdTable(
                 [(column.ids, column.levels.astype(np.uint32) + 1) for column in columns]
+                if names != (BIGRAMS,)
+                else map(_of_short_ids, columns)
             )
             self._prior_tables[names] = table
         return _PROBABILITY_OF_ENTRY[table.values(ids)]
@@ -161,6 +163,16 @@ class FrequencyTable:
         idf = np.log(articles / (PRIOR_ARTICLES * probabilities + seen + 0.5))
         # p and seen near 1 both: the half in the denominator would make it −0.00005.
         return np.maximum(idf, 0.0).astype(np.float32)
+
+
+def _of_short_ids(column: PriorColumn) -> tuple[UInt32Array, UInt32Array]:
+    """Return ids and levels + 1 of bigrams, whose ids are some of their hashes' bits.
+
+    Where two have one id, the more frequent one (of the lower level) counts.
+    """
+    order = np.lexsort((column.levels, column.ids & BIGRAM_ID_BITS))
+    ids, first = np.unique((column.ids & BIGRAM_ID_BITS)[order], return_index=True)
+    return ids, column.levels[order][first].astype(np.uint32) + 1
 
 
 @cache

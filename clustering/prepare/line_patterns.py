@@ -39,7 +39,7 @@ _PLAIN = re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in _PLAIN_RANGES
 _PLAIN_WORD = re.compile(rf"[{_ALNUM}][{_ALNUM}'’]*")
 _PLAIN_DIGIT = re.compile(f"[{_plain_class('N')}]")
 _PLAIN_SENTENCE_BREAK = re.compile(
-    rf"[.!?…]['\"”’»]*(?:\s+(?=[{_plain_class('Lu', 'Lo', 'N')}\"“‘«])|(?=[{_plain_class('Lo')}]))"
+    rf"[.!?…]['\"”’»)]*(?:\s+(?=[{_plain_class('Lu', 'Lo', 'N')}\"“‘«])|(?=[{_plain_class('Lo')}]))"
 )
 _PLAIN_CORE = re.compile(rf"[{_ALNUM}](?:.*[{_ALNUM}])?")
 

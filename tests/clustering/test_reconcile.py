@@ -210,3 +210,44 @@ def test_a_reused_id_is_refused() -> None:
         reconcile({1: "a", 9: "gone"}, [[1], [2]], lambda: "gone")
     with pytest.raises(ValueError, match="never reused"):
         reconcile({}, [[1], [2]], lambda: "same")
+
+
+@settings(deadline=None)
+@given(reclusterings(), st.randoms())
+def test_pinned_articles_keep_their_id(
+    case: tuple[dict[int, str], list[list[int]]], random: Random
+) -> None:
+    old, groups = case
+    pinned: set[int] = set()
+    asked: set[str] = set()
+    for group in groups:
+        free = [handle for handle in group if old.get(handle, "deleted") not in asked | {"deleted"}]
+        if free and random.random() < 0.5:
+            chosen = random.choice(free)
+            asked.add(old[chosen])
+            pinned.add(chosen)
+    outcome = reconcile(old, groups, minter(), pinned=pinned)
+    assert all(outcome.assignment[handle] == old[handle] for handle in pinned)
+    ids = [{outcome.assignment[handle] for handle in group} for group in groups]
+    assert all(len(found) == 1 for found in ids)
+    assert len(set.union(set(), *ids)) == len(groups)
+    # The others keep as many articles as they can with the groups and ids that are left.
+    open_groups = [group for group in groups if pinned.isdisjoint(group)]
+    left = {handle: name for handle, name in old.items() if name not in asked}
+    kept = sum(
+        outcome.assignment[handle] == old.get(handle) for group in open_groups for handle in group
+    )
+    assert kept == most_kept(left, open_groups)
+
+
+def test_pinned_articles_that_contradict_one_another() -> None:
+    with pytest.raises(ValueError, match="contradict"):
+        reconcile({1: "a", 2: "b"}, [[1, 2]], minter(), pinned=[1, 2])
+    with pytest.raises(ValueError, match="contradict"):
+        reconcile({1: "a", 2: "a"}, [[1], [2]], minter(), pinned=[1, 2])
+
+
+def test_a_pinned_minority_keeps_the_id_of_the_majority() -> None:
+    outcome = reconcile({1: "a", 2: "a", 3: "a"}, [[1], [2, 3]], minter(), pinned=[1])
+    assert outcome.assignment == {1: "a", 2: "new1", 3: "new1"}
+    assert outcome.split_into == {"a": ("new1",)}

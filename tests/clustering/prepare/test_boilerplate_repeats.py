@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from clustering.articles import UInt32Array
 from clustering.errors import ConfigurationError, CorruptRecordError
+from clustering.prepare.boilerplate import clean_dump
 from clustering.prepare.line_counts import COUNTED_LINES_PER_PUBLISHER, LineCounts
 from clustering.prepare.repeats import RepeatedLines, text_line_hashes
 
@@ -175,3 +176,33 @@ def test_bounds_are_checked() -> None:
         LineCounts(max_lines_per_publisher=1)
     with pytest.raises(ConfigurationError):
         LineCounts(max_publishers=0)
+
+
+def test_a_recurring_notice_is_not_taken_for_the_page_it_stands_on() -> None:
+    """Wire services break lines by hand, and the notice of one day is that of another."""
+    notices = [
+        "The port authority opened the lower gates of the\n"
+        "canal basin to let barges through, officials told\n"
+        "the harbour bulletin.\n"
+        f"Water stood at {level} centimetres when the gates\n"
+        "were opened at the usual hour, they told the paper."
+        for level in (210, 214, 198, 305, 220)
+    ]
+    table = counted(*[tuple(notice.split("\n")) for notice in notices]).repeated()
+    for notice in notices:
+        plain = clean_dump(notice, "Canal gates opened")
+        known = clean_dump(notice, "Canal gates opened", publisher=SITE, repeated=table)
+        assert known.repeated_mark, "its lines do repeat"
+        assert known.body == plain.body
+
+
+def test_a_page_that_repeats_goes_however_short_the_article_is() -> None:
+    menu = tuple(f"Section {word}" for word in ("sport", "arts", "trade", "weather", "books"))
+    body = (
+        "The bridge over the river was closed on Friday after a lorry struck one of its piers, "
+        "the mayor of the town said. Engineers were on their way to look at the damage, and the "
+        "ferry ran through the night, he said. Schools on the other bank stayed closed for a day."
+    )
+    table = counted(*[(*menu, f"Text number {n} of the day.") for n in range(6)]).repeated()
+    text = "\n".join([*menu, body, *menu])
+    assert clean_dump(text, "Bridge closed", publisher=SITE, repeated=table).body == body
