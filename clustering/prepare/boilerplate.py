@@ -29,7 +29,6 @@ from clustering.prepare.boilerplate_lines import (
     dump_lines,
     measure_line,
 )
-from clustering.prepare.line_patterns import line_key
 from clustering.prepare.boilerplate_mending import (
     drop_islands,
     drop_tail,
@@ -46,6 +45,7 @@ from clustering.prepare.boilerplate_rules import (
     trim_start,
 )
 from clustering.prepare.boilerplate_titles import clean_title, find_title
+from clustering.prepare.line_patterns import line_key
 from clustering.prepare.repeats import RepeatedLines, line_hashes
 
 __all__ = ["CleanedText", "clean_dump", "clean_title", "prose_probabilities"]
@@ -60,10 +60,10 @@ _RAIL_END_PROBABILITY = 0.8
 # Fewer words kept than this, out of a text without page furniture, and the classifier is wrong
 # about this kind of text (tables of figures, verses, notes).
 _FEW_KEPT_WORDS = 12.0
-_LEAST_LEFT_WORDS = 40
-_LEAST_LEFT_SHARE = 0.6
-"""Where repeated lines leave fewer words than this, and less than this share of what would be kept
-without them, they are no page round an article: they are the article."""
+_LEAST_LEFT_SHARES = ((4, 0.6), (16, 0.4))
+"""Of a text of up to so many lines, the least share that repeated lines may leave. Where they leave
+less, and nothing else looks like a page, they are none: a recurring notice, or a short item sent
+again, is made of lines that came before."""
 _FEW_LINES = 4
 
 
@@ -121,10 +121,11 @@ def clean_dump(
             repeated.common_among(publisher, hashes).tolist(),
         )
     kept = _kept_lines(lines, again)
-    if any(again) and words_of(lines, kept) < _LEAST_LEFT_WORDS:
-        # A recurring notice, or a short item sent again, is made of lines that came before.
+    may_be_whole = len(lines) <= _LEAST_LEFT_SHARES[-1][0] and not any(map(is_furniture, lines))
+    if any(again) and may_be_whole:
+        least = next(share for most, share in _LEAST_LEFT_SHARES if len(lines) <= most)
         without_repeats = _kept_lines(lines, nothing)
-        if words_of(lines, kept) < _LEAST_LEFT_SHARE * words_of(lines, without_repeats):
+        if words_of(lines, kept) < least * words_of(lines, without_repeats):
             kept = without_repeats
     if not title:
         title = find_title(lines, kept)

@@ -122,7 +122,9 @@ def test_bigrams_pass_over_stop_words_and_end_with_the_sentence() -> None:
     words = [stem(w, "en") for w in ("governors", "bank", "england", "spoke")]
     pairs = [f"{a} {b}" for a, b in pairwise(words)]
     pairs.append(f"{stem('inflation', 'en')} {stem('fell', 'en')}")
-    assert vector.bigram_ids.tolist() == sorted(xxhash.xxh32_intdigest(p.encode()) for p in pairs)
+    # All but the lower byte of the hash.
+    hashes = [xxhash.xxh32_intdigest(p.encode()) for p in pairs]
+    assert vector.bigram_ids.tolist() == sorted(each & ~0xFF for each in hashes)
 
 
 def test_possessives_and_inflections_are_one_term() -> None:

@@ -179,16 +179,13 @@ def test_bounds_are_checked() -> None:
 
 
 def test_a_recurring_notice_is_not_taken_for_the_page_it_stands_on() -> None:
-    """Wire services break lines by hand, and the notice of one day is that of another."""
+    """The notice of one day is that of another, but for a figure."""
     notices = [
-        "The port authority opened the lower gates of the\n"
-        "canal basin to let barges through, officials told\n"
-        "the harbour bulletin.\n"
-        f"Water stood at {level} centimetres when the gates\n"
-        "were opened at the usual hour, they told the paper."
+        "The port authority opened the lower gates of the canal basin to let barges through.\n\n"
+        f"Water stood at {level} centimetres when the gates were opened."
         for level in (210, 214, 198, 305, 220)
     ]
-    table = counted(*[tuple(notice.split("\n")) for notice in notices]).repeated()
+    table = counted(*[tuple(notice.split("\n\n")) for notice in notices]).repeated()
     for notice in notices:
         plain = clean_dump(notice, "Canal gates opened")
         known = clean_dump(notice, "Canal gates opened", publisher=SITE, repeated=table)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
+from importlib.resources import files
+
 import pytest
 
 from clustering.articles import TextKind
-from clustering.prepare.stubs import MAX_STUB_WORDS, MIN_DISTINCT_TERMS, is_stub, text_kind
+from clustering.prepare.stubs import (
+    MAX_STUB_WORDS,
+    MIN_DISTINCT_TERMS,
+    _patterns,
+    is_stub,
+    text_kind,
+)
 
 ARTICLE = (
     "The harbour bridge in Lindholm was closed on Monday after inspectors found cracks in two of "
@@ -80,3 +91,18 @@ def test_empty_and_tiny() -> None:
     assert text_kind("", " \n… — !", 0) is TextKind.EMPTY
     assert text_kind("Bomb kills five in Baghdad", "", MIN_DISTINCT_TERMS - 1) is TextKind.TINY
     assert text_kind("", "Bridge in Lindholm closed after cracks", 5) is TextKind.ORDINARY
+
+
+@pytest.mark.parametrize("recased", [str.lower, str.upper, str.title, str])
+def test_the_quick_patterns_find_what_all_of_them_find(recased: Callable[[str], str]) -> None:
+    patterns = _patterns()
+    notices = files("clustering.prepare").joinpath("tables/boilerplate_notices.json")
+    table = json.loads(notices.read_text("utf-8"))
+    found = 0
+    for pattern in [each for group in table["notices"].values() for each in group]:
+        # The pattern's own words, once without its marks, and once with most of them.
+        for words in (re.sub(r"[()?:|\\]|\{\w+\}", " ", pattern), pattern.replace("?", "")):
+            sentence = recased(f"The ferry {words} said.")
+            assert patterns.is_notice(sentence) == bool(patterns.notice.search(sentence)), sentence
+            found += patterns.is_notice(sentence)
+    assert found > 50
