@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,19 +18,15 @@ from numpy.typing import NDArray
 
 from clustering.articles import ArticleFeatures
 from clustering.errors import ConfigurationError
-from clustering.propose import BucketLimits, SignatureScheme, bucket_ids, candidate_pairs
+from clustering.pair_finding import PairFinder, PairSearch, Progress, find_pairs_here
+from clustering.propose import BucketLimits, SignatureScheme
 from clustering.refine import Comparison, MergeRule, Refinement
 from clustering.refine.linkage import Float64Array, Int64Array, first_appearance
 from clustering.refine.linkage_sparse import link_sparse
 
-Progress = Callable[[str, int, int], None]
-"""Called with the name of a stage, how much of it is done, and how much there is."""
-
 _MAJORITY = MergeRule.cut(0.5)
 _UNCROWDED_ARTICLES = 10_000
 _CROWDED_ARTICLES = 100_000
-_SIMILARITY_PIECE = 500_000
-"""Pairs between two reports of progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +96,7 @@ def recluster(
     must_link: Sequence[Sequence[int]] = (),
     cannot_link: Sequence[tuple[int, int]] = (),
     threads: int | None = None,
+    find_pairs: PairFinder = find_pairs_here,
     on_progress: Progress | None = None,
 ) -> Clustering:
     """Cluster articles.
@@ -120,6 +117,9 @@ def recluster(
         Pairs of positions that never share a cluster.
     threads
         Threads that compare pairs; ``None`` for one a core. Does not change the result.
+    find_pairs
+        Where candidates are found and compared: in this process, or
+        `clustering.distributed.pair_finder`. Does not change the result.
     on_progress
         Told of the stages ``"candidates"``, ``"similarities"``, ``"linkage"``, ``"duplicates"``.
 
@@ -147,41 +147,28 @@ def recluster(
     linked = [[int(place[k]) for k in group] for group in must_link]
     copies = _copies([digests[k] for k in order], comparison, [*forbidden, *linked])
 
-    report("candidates", 0, count)
-    buckets = [bucket_ids(item, scheme) for item in ordered]
-    for group in copies:
-        # One copy stands for all: the others would name each other and nobody else.
-        for position in group[1:]:
-            buckets[position] = buckets[position][:0]
-    pairs = candidate_pairs(
-        buckets,
-        per_article_limit=limits.candidates(count),
-        limits=limits.buckets,
-        threads=threads,
-        on_progress=lambda done: report("candidates", done, count),
-    )
-    report("candidates", count, count)
-
-    report("similarities", 0, pairs.first.size)
-    pieces = [np.zeros(0, dtype=np.float32)]
-    for begin in range(0, pairs.first.size, _SIMILARITY_PIECE):
-        end = begin + _SIMILARITY_PIECE
-        pieces.append(
-            comparison.similarities(
-                pairs.first[begin:end], pairs.second[begin:end], threads=threads
-            )
+    pairs = find_pairs(
+        PairSearch(
+            features=ordered,
+            # One copy stands for all: the others would name each other and nobody else.
+            without_buckets=frozenset(k for group in copies for k in group[1:]),
+            refinement=refinement,
+            comparison=comparison,
+            scheme=scheme,
+            per_article_limit=limits.candidates(count),
+            bucket_limits=limits.buckets,
+            threads=threads,
+            report=report,
         )
-        report("similarities", min(end, pairs.first.size), pairs.first.size)
-    similarities = np.concatenate(pieces)
-    report("similarities", pairs.first.size, pairs.first.size)
+    )
 
     report("linkage", 0, count)
-    alike = similarities > 0
+    alike = pairs.similarities > 0
     labels = link_sparse(
         count,
         pairs.first[alike],
         pairs.second[alike],
-        similarities[alike],
+        pairs.similarities[alike],
         refinement.rule,
         comparison.similarities,
         blocks=[*linked, *copies],

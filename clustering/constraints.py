@@ -211,7 +211,9 @@ class Constraints(Generic[Key]):
         """
         unit_of = {key: number for number, unit in enumerate(units) for key in unit}
         sets = _DisjointSets[int]()
-        for group in self.must_groups():
+        # Only what the units name is looked at: a decision must not cost more the more is said.
+        groups = dict.fromkeys(self._group_of[key] for key in unit_of if key in self._group_of)
+        for group in groups:
             held = {unit_of[key] for key in group if key in unit_of}
             if len(held) > 1:
                 sets.unite(sorted(held))
@@ -225,8 +227,8 @@ class Constraints(Generic[Key]):
                 blocks.append(block)
         pairs = set()
         broken = False
-        for first in self._apart.keys() | self._not_in.keys():
-            if first not in unit_of:
+        for first in unit_of:
+            if first not in self._apart and first not in self._not_in:
                 continue
             for second in self.apart(first, cluster_of):
                 if second in unit_of:

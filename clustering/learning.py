@@ -43,8 +43,12 @@ class LineLearner:
         articles = self._counted_articles + len(self._pending)
         if not counting_is_due(self._counted_articles, articles):
             return False
+        self.learn_now()
+        return True
+
+    def learn_now(self) -> None:
+        """Count what was added though it may not be time yet, as the night does."""
+        self._counted_articles += len(self._pending)
         self._counts.observe(self._pending)
-        self._counted_articles = articles
         self._pending = []
         self.repeated = self._counts.repeated()
-        return True

@@ -329,6 +329,36 @@ class OnlineClusterer:
         """Return the near-duplicate group id of each article, in the order added."""
         return [article.duplicate_group_id for article in self._articles]
 
+    def take_over(
+        self,
+        *,
+        features: Mapping[int, ArticleFeatures],
+        cluster_ids: Mapping[int, str],
+        duplicate_group_ids: Mapping[int, str],
+        observed: ObservedFrequencies,
+    ) -> None:
+        """Go on from what a night decided.
+
+        Parameters
+        ----------
+        features
+            Handle → features, of articles that were prepared anew.
+        cluster_ids, duplicate_group_ids
+            Handle → id, of articles that moved.
+        observed
+            Document frequencies of all articles added so far.
+        """
+        for handle, item in features.items():
+            self._articles[handle] = replace(self._articles[handle], features=item)
+            self._index.remove(handle)
+            self._index.add(handle, bucket_ids(item, self._scheme))
+        for handle, cluster_id in cluster_ids.items():
+            self._move(handle, cluster_id)
+        self._members = {name: members for name, members in self._members.items() if members}
+        for handle, group_id in duplicate_group_ids.items():
+            self._articles[handle] = replace(self._articles[handle], duplicate_group_id=group_id)
+        self._take_frequencies(observed)
+
     def _learn(self) -> None:
         """Take over what the stream has shown, when it is time."""
         counted = self._observed.article_count
@@ -336,9 +366,12 @@ class OnlineClusterer:
             fresh = ObservedFrequencies.of(
                 article.features.vector for article in self._articles[counted:]
             )
-            self._observed = self._observed.plus(fresh)
-            refinement = Refinement.shipped(self._shipped.with_observed(self._observed))
-            self._decider = Decider(refinement, self._decider.limits)
+            self._take_frequencies(self._observed.plus(fresh))
+
+    def _take_frequencies(self, observed: ObservedFrequencies) -> None:
+        self._observed = observed
+        refinement = Refinement.shipped(self._shipped.with_observed(observed))
+        self._decider = Decider(refinement, self._decider.limits)
 
     def _move(self, handle: int, cluster_id: str) -> None:
         article = self._articles[handle]

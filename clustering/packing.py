@@ -2,12 +2,15 @@
 
 A record of features is a header and one bit stream (`clustering.bitstream`)::
 
-    version  1 byte    1
+    version  1 byte    2
     crc      4 bytes   CRC-32 of all that follows
     header   23 bytes  see `_HEADER`
     date     8 bytes   signed Unix time; only when the header says so
     lang, publisher    UTF-8
     stream             term ids with their counts, bigram ids, text signature, event tokens
+
+Bigram ids and signatures of a clear lower byte, as those of all prepared articles, are written
+without it.
 
 All numbers are little-endian. Sorted hashes are stored as gaps: n of them in 32 bits have mean gap
 2^32 / n, which a Rice code writes in about log2(2^32 / n) + 1.5 bits. That is within half a bit of
@@ -24,7 +27,7 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from clustering.articles import ArticleFeatures, TermVector, TextKind
+from clustering.articles import ArticleFeatures, TermVector, TextKind, UInt32Array
 from clustering.bitstream import (
     PADDING_BYTES,
     decode,
@@ -36,7 +39,7 @@ from clustering.bitstream import (
 from clustering.errors import CorruptRecordError, InvalidArticleError
 from clustering.propose.signatures import REPEAT_STEP
 
-FEATURES_VERSION: Final = 1
+FEATURES_VERSION: Final = 2
 DOCUMENT_VERSION: Final = 1
 MAX_DOCUMENT_BYTES: Final = 64 * 2**20
 """Size of a decompressed document past which it is taken for damage, not for an article."""
@@ -50,12 +53,16 @@ _KINDS: Final = tuple(TextKind)
 _KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(_KINDS)}
 _KIND_MASK: Final = 0x0F
 _HAS_DATE: Final = 0x80
+_SHORT_BIGRAMS: Final = 0x40
+_SHORT_SIGNATURE: Final = 0x20
+_LOWER_BYTE: Final = np.uint32(0xFF)
+_BYTE: Final = np.uint32(8)
 _NO_UINT32: Final = np.zeros(0, dtype=np.uint32)
 
 
-def _gap_parameter(count: int) -> int:
+def _gap_parameter(count: int, bits: int = 32) -> int:
     """Rice parameter for the gaps of ``count`` sorted hashes; needs no place in the record."""
-    return rice_parameter(2**32 / (count + 1))
+    return rice_parameter(2**bits / (count + 1))
 
 
 def pack_features(features: ArticleFeatures) -> bytes:
@@ -100,15 +107,26 @@ def pack_features(features: ArticleFeatures) -> bytes:
         raise InvalidArticleError("a language tag has at most 255 bytes", field="lang")
 
     signature, tokens = features.text_signature, features.event_tokens
+    short_signature = not (signature & _LOWER_BYTE).any()
+    if short_signature:
+        signature = signature >> _BYTE
     signature_sum = int(signature.sum(dtype=np.uint64))
     signature_parameter = rice_parameter(signature_sum / max(1, signature.size))
-    parameters = _gap_parameter(terms.size), _gap_parameter(bigrams.size), signature_parameter
+    short_bigrams = not (bigrams & _LOWER_BYTE).any()
+    if short_bigrams:
+        bigrams = bigrams >> _BYTE
+    bigram_bits = 24 if short_bigrams else 32
+    parameters = (
+        _gap_parameter(terms.size),
+        _gap_parameter(bigrams.size, bigram_bits),
+        signature_parameter,
+    )
     indexes, repeats = event_plan(terms, tokens, REPEAT_STEP)
     index_bits = terms.size.bit_length()
     plain = _NO_UINT32 if indexes.size else tokens
     most_bits = (
         rice_bits(terms.size, 2**32, parameters[0])
-        + rice_bits(bigrams.size, 2**32, parameters[1])
+        + rice_bits(bigrams.size, 2**bigram_bits, parameters[1])
         + rice_bits(signature.size, signature_sum, parameters[2])
         + 17 * 4 * terms.size
         + (index_bits + 17) * indexes.size
@@ -122,7 +140,10 @@ def pack_features(features: ArticleFeatures) -> bytes:
     rest = b"".join(
         (
             _HEADER.pack(
-                _KIND_NUMBERS[features.kind] | (0 if date is None else _HAS_DATE),
+                _KIND_NUMBERS[features.kind]
+                | (0 if date is None else _HAS_DATE)
+                | (_SHORT_BIGRAMS if short_bigrams else 0)
+                | (_SHORT_SIGNATURE if short_signature else 0),
                 len(lang),
                 len(publisher),
                 terms.size,
@@ -198,6 +219,7 @@ def unpack_features(record: bytes) -> ArticleFeatures:
         or tokens > 255 * event_terms > 0
     ):
         raise CorruptRecordError("the header of a features record contradicts its length")
+    bigram_bits = 24 if kind & _SHORT_BIGRAMS else 32
     numbers = np.empty(terms + bigrams + entries + tokens, dtype=np.uint32)
     counts = np.empty((4, terms), dtype=np.uint8)
     position = decode(
@@ -206,7 +228,7 @@ def unpack_features(record: bytes) -> ArticleFeatures:
         ),
         end_bits,
         (terms, bigrams, entries, tokens, event_terms),
-        (_gap_parameter(terms), _gap_parameter(bigrams), signature_parameter),
+        (_gap_parameter(terms), _gap_parameter(bigrams, bigram_bits), signature_parameter),
         terms.bit_length(),
         REPEAT_STEP,
         numbers,
@@ -221,6 +243,10 @@ def unpack_features(record: bytes) -> ArticleFeatures:
         raise CorruptRecordError("a features record holds text that is not UTF-8") from error
     signature_begin = terms + bigrams
     tokens_begin = signature_begin + entries
+    if kind & _SHORT_BIGRAMS:
+        _lengthen(numbers[terms:signature_begin])
+    if kind & _SHORT_SIGNATURE:
+        _lengthen(numbers[signature_begin:tokens_begin])
     return ArticleFeatures(
         kind=_KINDS[kind & _KIND_MASK],
         lang=lang,
@@ -238,6 +264,13 @@ def unpack_features(record: bytes) -> ArticleFeatures:
         text_signature=numbers[signature_begin:tokens_begin],
         event_tokens=numbers[tokens_begin:],
     )
+
+
+def _lengthen(numbers: UInt32Array) -> None:
+    """Put back the lower byte that was left out."""
+    if numbers.size and int(numbers.max()) >> 24:
+        raise CorruptRecordError("the stream of a features record does not decode")
+    numbers <<= _BYTE
 
 
 def pack_document(document: Mapping[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from clustering.articles import ArticleFeatures
 from clustering.batch import Clustering, recluster
+from clustering.pair_finding import PairFinder, find_pairs_here
 from clustering.prepare import FrequencyTable, ObservedFrequencies
 from clustering.propose import SignatureScheme
 from clustering.refine import Refinement
@@ -33,6 +34,7 @@ def cluster_window(
     must_link: Sequence[Sequence[int]] = (),
     cannot_link: Sequence[tuple[int, int]] = (),
     threads: int | None = None,
+    find_pairs: PairFinder = find_pairs_here,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> WindowClustering:
     """Count the window's document frequencies, then cluster it with them.
@@ -51,6 +53,8 @@ def cluster_window(
         What editors said, by position: as in `clustering.batch.recluster`.
     threads
         How many to use; ``None`` for one a core. The result does not depend on it.
+    find_pairs
+        As in `clustering.batch.recluster`; the result does not depend on it.
     on_progress
         Called with a stage, how much of it is done, and how much there is.
     """
@@ -64,6 +68,7 @@ def cluster_window(
         must_link=must_link,
         cannot_link=cannot_link,
         threads=threads,
+        find_pairs=find_pairs,
         on_progress=on_progress,
     )
     return WindowClustering(clustering, observed)

@@ -30,13 +30,13 @@ from service.middleware import RequestMiddleware
 from service.openapi import API_DESCRIPTION, api_version, install_openapi
 from service.postings import PostingReader
 from service.problems import FieldError, ProblemError, ProblemType, field_problem, problem_from
-from service.routes import articles, clusters, operation, reclusterings
+from service.routes import articles, clusters, constraints, lineage, operation, reclusterings
 from service.settings import Settings, load_settings
 from service.store import StoreError
 from service.telemetry import Metrics, configure_logging
 from service.views import UseCaseError
 
-_ROUTE_MODULES = (articles, clusters, reclusterings, operation)
+_ROUTE_MODULES = (articles, clusters, lineage, constraints, reclusterings, operation)
 
 
 def create_app(
@@ -64,14 +64,14 @@ def create_app(
     if settings is None:
         settings = load_settings()
         configure_logging(settings)
+    metrics = Metrics()
     if backend is None:
         from service.backend import RedisBackend  # loads the models, which tests do without
 
-        redis_backend = RedisBackend(settings, now=now)
+        redis_backend = RedisBackend(settings, metrics=metrics, now=now)
         redis_backend.warm_up()
         backend = redis_backend
     gate = StoreGate(backend, retry_seconds=settings.store_retry_seconds)
-    metrics = Metrics()
     context = Context(
         settings=settings,
         gate=gate,

@@ -6,6 +6,7 @@ same wiring without HTTP.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 
@@ -15,13 +16,19 @@ from clustering.online import OnlineClusterer
 from clustering.packing import pack_features, unpack_features
 from clustering.propose import bucket_ids
 from service.clusterer import Clusterer
+from service.constraints import Constraining
+from service.constraints_in_force import FollowedConstraints
 from service.examples import ARTICLE_EXAMPLE
+from service.housekeeping import Housekeeping, NightNote, last_night
 from service.ingest import Ingest
+from service.lineage import Lineage
 from service.nightly import Nightly
 from service.reading import Reading
+from service.retention import Retention
 from service.settings import Settings
 from service.store.embedded import attach
-from service.store.redis_store import RedisClusterStore
+from service.store.expiry import ExpiringClusterStore, ExpiryStatus
+from service.telemetry import Metrics
 
 _WARM_UP_TEXT = str(ARTICLE_EXAMPLE["text"])
 _WARM_UP_ARTICLES = (
@@ -37,6 +44,9 @@ class RedisBackend:
     ----------
     settings
         Without ``redis_url``, the private server that runs in ``data_dir`` is used.
+    metrics
+        Where housekeeping (`service.housekeeping`) tells what it did. It runs only where this is
+        given: in the service, and not in a command.
     now
         Clock, Unix seconds.
 
@@ -46,7 +56,13 @@ class RedisBackend:
         No server is named, and none runs in the data directory.
     """
 
-    def __init__(self, settings: Settings, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        metrics: Metrics | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         url = settings.redis_url or attach(settings.data_dir)
         if url is None:
             raise ConfigurationError(
@@ -58,8 +74,9 @@ class RedisBackend:
         def bucket_ids_of(record: bytes) -> UInt64Array:
             return bucket_ids(unpack_features(record), clusterer.scheme)
 
-        self._fingerprint = clusterer.fingerprint()
-        self._store = RedisClusterStore(
+        self.fingerprint = clusterer.fingerprint()
+        self.bucket_ids_of = bucket_ids_of
+        self._store = ExpiringClusterStore(
             url,
             collection=settings.collection,
             retention_days=settings.retention_days,
@@ -67,10 +84,35 @@ class RedisBackend:
             timeout_seconds=settings.store_timeout_seconds,
         )
         self.clusterer = clusterer
-        self.ingest = Ingest(self._store, clusterer, now=now)
-        self.reading = Reading(self._store, clusterer)
+        followed = FollowedConstraints()
+        self.ingest = Ingest(self._store, clusterer, now=now, constraints=followed)
+        self.reading = Reading(self._store, clusterer, constraints=followed)
+        self.constraints = Constraining(self._store, clusterer, now=now, constraints=followed)
+        self.lineage = Lineage(self._store)
         self.nightly = Nightly(
-            self._store, clusterer, child_environment={"REDIS_URL": url}, now=now
+            self._store,
+            clusterer,
+            child_environment={"REDIS_URL": url},
+            max_churn=settings.recluster_max_churn,
+            now=now,
+        )
+        self.retention = Retention(
+            self._store,
+            retention_days=settings.retention_days,
+            tombstone_days=settings.tombstone_days,
+            now=now,
+        )
+        self._housekeeping = (
+            None
+            if metrics is None
+            else Housekeeping(
+                self._store,
+                self.retention,
+                self.nightly,
+                settings.schedule,
+                now=now,
+                on_status=_teller(metrics),
+            )
         )
 
     def warm_up(self) -> None:
@@ -84,15 +126,49 @@ class RedisBackend:
         for article in (*_WARM_UP_ARTICLES, _WARM_UP_ARTICLES[0]):
             features = self.clusterer.preparer.prepare(article).features
             online.add(unpack_features(pack_features(features)))
+        # What is loaded by now stays. Looking through it for garbage again and again would hold up
+        # whatever is being answered, by some 40 ms each time.
+        gc.collect()
+        gc.freeze()
 
     async def open(self) -> None:
         """Connect and check that the stored data was written under this configuration."""
-        await self._store.open(self._fingerprint)
+        await self._store.open(self.fingerprint)
+        if self._housekeeping is not None:
+            self._housekeeping.begin()
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._housekeeping is not None:
+            await self._housekeeping.stop()
         await self._store.close()
+
+    async def counts(self) -> dict[str, int]:
+        """Return how much is stored; see `service.store.ClusterStore.counts`."""
+        return await self._store.counts()
+
+    async def last_night(self) -> NightNote | None:
+        """Return what is noted of the last scheduled night; ``None`` before the first."""
+        return await last_night(self._store)
 
     async def ping(self) -> None:
         """Return when the server answers, or raise `StoreUnavailableError`."""
         await self._store.ping()
+
+
+def _teller(metrics: Metrics) -> Callable[[ExpiryStatus, NightNote | None], None]:
+    """Return what hands housekeeping's figures to the metrics."""
+
+    def tell(status: ExpiryStatus, night: NightNote | None) -> None:
+        metrics.expired(
+            {
+                "articles": status.expired_articles,
+                "clusters": status.expired_clusters,
+                "partitions": status.expired_partitions,
+                "tombstones": status.expired_tombstones,
+            }
+        )
+        if night is not None and night.reclustering_id:
+            metrics.last_night(night.started_seconds)
+
+    return tell

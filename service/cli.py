@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from service.commands.constraint_options import constraint_commands
 from service.console import CommandError, Console, ExitCode
 
 _EXIT_CODES = (
@@ -37,8 +38,8 @@ _Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT",
-        help="JSON lines, CSV, RSS or Atom (each also .gz), a folder of .html and .txt files, or "
-        "- for JSON lines from standard input.",
+        help="JSON lines, CSV, RSS or Atom (each also .gz), Parquet, a folder of .html and .txt "
+        "files or of partitions, or - for JSON lines from standard input.",
         show_default=False,
     ),
 ]
@@ -49,6 +50,16 @@ _Online = Annotated[
         "--online",
         help="Decide article by article in order of publication, as the service does, instead "
         "of all at once, as the nightly job does.",
+    ),
+]
+_Dask = Annotated[
+    str,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Work on the Dask cluster of the scheduler at this address, such as "
+        "tcp://host:8786 (needs samestory[distributed]). The outcome is the same.",
+        show_default=False,
     ),
 ]
 _DataDir = Annotated[
@@ -139,6 +150,7 @@ def cluster(
         ),
     ],
     online: _Online = False,
+    dask: _Dask = "",
     json: _Json = False,
 ) -> None:
     """Cluster files without a server."""
@@ -146,7 +158,7 @@ def cluster(
     def run(console: Console) -> ExitCode:
         from service.commands.cluster import run_cluster
 
-        return run_cluster(inputs, output, online=online, console=console)
+        return run_cluster(inputs, output, online=online, dask=dask, console=console)
 
     _finish(run, machine=json)
 
@@ -175,19 +187,42 @@ def import_(
     _finish(run, machine=json)
 
 
-@app.command(epilog=_EXIT_CODES)
+_recluster = typer.Typer(
+    invoke_without_command=True,
+    help="Recluster what is stored (the nightly job), keeping the clusters' ids; review, apply and "
+    "take back what that changes.",
+    epilog=_EXIT_CODES,
+)
+app.add_typer(_recluster, name="recluster")
+_ReclusteringId = Annotated[
+    str, typer.Argument(metavar="ID", help="As `recluster` prints it.", show_default=False)
+]
+
+
+@_recluster.callback()
 def recluster(
+    context: typer.Context,
+    window_days: Annotated[
+        float,
+        typer.Option(
+            help="Only articles published or received in so many days are up for decision; older "
+            "ones keep their cluster."
+        ),
+    ] = 30.0,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count what would change.")
+        bool,
+        typer.Option("--dry-run", help="Keep the outcome as a plan, to look at and to apply."),
     ] = False,
     data_dir: _DataDir = None,
     reclustering_id: Annotated[str, typer.Option(hidden=True)] = "",
     json: _Json = False,
 ) -> None:
-    """Recluster everything stored (the nightly job), keeping the clusters' ids.
+    """Recluster what is stored (the nightly job), keeping the clusters' ids.
 
     Works on the store of REDIS_URL or of the data directory, while the service runs or not.
     """
+    if context.invoked_subcommand is not None:
+        return
 
     def run(console: Console) -> ExitCode:
         from service.commands.recluster import run_recluster
@@ -196,11 +231,55 @@ def recluster(
         return run_recluster(
             load_settings(data_dir=data_dir),
             apply=not dry_run,
+            window_days=window_days,
             reclustering_id=reclustering_id,
             console=console,
         )
 
     _finish(run, machine=json)
+
+
+def _review(verb: str, reclustering_id: str, data_dir: Path | None, json: bool) -> None:
+    def run(console: Console) -> ExitCode:
+        from service.commands.recluster import run_review
+        from service.settings import load_settings
+
+        return run_review(load_settings(data_dir=data_dir), verb, reclustering_id, console=console)
+
+    _finish(run, machine=json)
+
+
+@_recluster.command("list", epilog=_EXIT_CODES)
+def recluster_list(data_dir: _DataDir = None, json: _Json = False) -> None:
+    """List the latest reclusterings."""
+    _review("list", "", data_dir, json)
+
+
+@_recluster.command("show", epilog=_EXIT_CODES)
+def recluster_show(
+    reclustering_id: _ReclusteringId, data_dir: _DataDir = None, json: _Json = False
+) -> None:
+    """Show what a reclustering changes, and its ten largest changes."""
+    _review("show", reclustering_id, data_dir, json)
+
+
+@_recluster.command("apply", epilog=_EXIT_CODES)
+def recluster_apply(
+    reclustering_id: _ReclusteringId, data_dir: _DataDir = None, json: _Json = False
+) -> None:
+    """Apply a plan that `recluster --dry-run` made, or that was refused as too large a change."""
+    _review("apply", reclustering_id, data_dir, json)
+
+
+@_recluster.command("rollback", epilog=_EXIT_CODES)
+def recluster_rollback(
+    reclustering_id: _ReclusteringId, data_dir: _DataDir = None, json: _Json = False
+) -> None:
+    """Take back the reclustering that was applied last.
+
+    Its articles return to their clusters, and merged ids live again. No article is lost.
+    """
+    _review("rollback", reclustering_id, data_dir, json)
 
 
 @app.command("eval", epilog=_EXIT_CODES)
@@ -209,8 +288,8 @@ def eval_(
         list[str],
         typer.Argument(
             metavar="LABELLED.jsonl",
-            help="Articles with the label of their event (.jsonl or .csv, also .gz). Several "
-            "files are measured one by one, and averaged.",
+            help="Articles with the label of their event (.jsonl or .csv, also .gz, or .parquet). "
+            "Several files are measured one by one, and averaged.",
             show_default=False,
         ),
     ],
@@ -233,6 +312,14 @@ def eval_(
             show_default=False,
         ),
     ] = "",
+    nights: Annotated[
+        bool,
+        typer.Option(
+            "--nights",
+            help="Replay dated articles day by day, all files as one stream, with a reclustering "
+            "every night: F1 night by night, and how steady clusters and ids are.",
+        ),
+    ] = False,
     against: Annotated[
         str,
         typer.Option(
@@ -259,6 +346,22 @@ def eval_(
     """
 
     def run(console: Console) -> ExitCode:
+        if nights:
+            from service.commands.evaluate_nights import run_nights
+
+            others = {
+                "--online": online,
+                "--by-lang": by_lang,
+                "--sweep": sweep,
+                "--plot": plot,
+                "--against": against,
+                "--output": output,
+            }
+            given = [flag for flag, value in others.items() if value]
+            if given:
+                raise CommandError(f"--nights goes without {', '.join(given)}: leave one out")
+            return run_nights(labelled, label_field, console=console)
+
         from service.commands.evaluate import EvalOptions, run_eval
 
         options = EvalOptions(
@@ -271,6 +374,56 @@ def eval_(
             output=output,
         )
         return run_eval(labelled, options, console=console)
+
+    _finish(run, machine=json)
+
+
+@app.command(epilog=_EXIT_CODES)
+def doctor(
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Measure the bytes of an article, part by part.")
+    ] = False,
+    articles_per_day: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Forecast the memory that so many new articles a day need.",
+            show_default=False,
+        ),
+    ] = 0.0,
+    window_days: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            help="How long articles stay, for the forecast (SAMESTORY_RETENTION_DAYS).",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: _DataDir = None,
+    redis_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Address of the server (REDIS_URL).", show_default=False),
+    ] = None,
+    json: _Json = False,
+) -> None:
+    """Look over what is stored and its server; say what is wrong and what to do.
+
+    Works while the service runs or not; changes nothing. Ends with 1 when there are problems.
+    """
+
+    def run(console: Console) -> ExitCode:
+        from service.commands.doctor import run_doctor
+        from service.memory import MemoryQuestion
+        from service.settings import load_settings
+
+        question = MemoryQuestion(
+            wanted=memory or articles_per_day > 0,
+            articles_per_day=articles_per_day,
+            window_days=window_days,
+        )
+        return run_doctor(
+            load_settings(data_dir=data_dir, redis_url=redis_url), memory=question, console=console
+        )
 
     _finish(run, machine=json)
 
@@ -313,6 +466,9 @@ def _finish(run: Callable[[Console], ExitCode], *, machine: bool = False) -> Non
 def _complain(error: Exception, code: ExitCode) -> ExitCode:
     print(f"samestory: {error}", file=sys.stderr)
     return code
+
+
+app.add_typer(constraint_commands(_finish, _EXIT_CODES), name="constraint")
 
 
 def main() -> None:

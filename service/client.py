@@ -215,25 +215,41 @@ class ServiceClient:
 
     def clusters(self) -> Iterator[dict[str, Any]]:
         """Yield the summaries of all clusters, those changed last first."""
-        cursor: str | None = None
-        while True:
-            params = {"limit": str(_PAGE_CLUSTERS)} | ({"cursor": cursor} if cursor else {})
-            page = self._json("GET", "/v1/clusters", params=params)
-            yield from page["clusters"]
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
+        yield from self._pages("/v1/clusters", "clusters", {"limit": str(_PAGE_CLUSTERS)})
 
     def cluster_articles(self, cluster_id: str) -> Iterator[dict[str, Any]]:
         """Yield the articles of a cluster, without text, in order of arrival."""
+        path = f"/v1/clusters/{quote(cluster_id, safe='')}/articles"
+        yield from self._pages(path, "articles", {})
+
+    def constrain(self, constraint: Mapping[str, Any]) -> dict[str, Any]:
+        """Put a constraint in force and return it with where its articles are."""
+        return self._json("POST", "/v1/constraints", content=orjson.dumps(dict(constraint)))
+
+    def constraints(self, *, article: str = "", cluster: str = "") -> Iterator[dict[str, Any]]:
+        """Yield constraints, newest first; of an article or a cluster where one is named."""
+        given = {"article": article, "cluster": cluster}
+        yield from self._pages("/v1/constraints", "constraints", given)
+
+    def undo_constraint(self, constraint_id: str, *, author: str, reason: str) -> dict[str, Any]:
+        """Take a constraint back and return it with where its articles are."""
+        return self._json(
+            "DELETE",
+            f"/v1/constraints/{quote(constraint_id, safe='')}",
+            params={"author": author, "reason": reason},
+        )
+
+    def lineage(self, cluster_id: str) -> dict[str, Any]:
+        """Return the history of a cluster id."""
+        return self._json("GET", f"/v1/clusters/{quote(cluster_id, safe='')}/lineage")
+
+    def _pages(self, path: str, name: str, given: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield the entries of a listing, page by page."""
         cursor: str | None = None
         while True:
-            page = self._json(
-                "GET",
-                f"/v1/clusters/{quote(cluster_id, safe='')}/articles",
-                params={"cursor": cursor} if cursor else {},
-            )
-            yield from page["articles"]
+            params = {key: value for key, value in given.items() if value}
+            page = self._json("GET", path, params=params | ({"cursor": cursor} if cursor else {}))
+            yield from page[name]
             cursor = page["next_cursor"]
             if cursor is None:
                 return

@@ -29,7 +29,7 @@ from service.store import ClusterStore
 from service.stored_lines import read_stored_lines
 
 # Raised by hand when analysis or packing changes what is stored for the same text.
-FEATURES_VERSION = "2"
+FEATURES_VERSION = "3"
 
 _HORIZON = struct.Struct("<Q")
 _LEASE = "frequencies"

@@ -16,6 +16,8 @@ from typing import Protocol, cast
 from starlette.requests import Request
 
 from clustering.errors import FingerprintMismatchError
+from service.constraint_views import ConstrainingUseCase
+from service.lineage import LineageUseCase
 from service.postings import PostingReader
 from service.settings import Settings
 from service.store import StoreError, StoreUnavailableError
@@ -43,6 +45,16 @@ class Backend(Protocol):
     @property
     def nightly(self) -> NightlyUseCase:
         """Reclusterings."""
+        ...
+
+    @property
+    def constraints(self) -> ConstrainingUseCase:
+        """What editors say."""
+        ...
+
+    @property
+    def lineage(self) -> LineageUseCase:
+        """The history of cluster ids."""
         ...
 
     async def open(self) -> None:

@@ -77,6 +77,17 @@ CLUSTER_EXAMPLE: Final[dict[str, Any]] = {
     "articles": [LISTED_ARTICLE_EXAMPLE],
     "more": True,
 }
+CHANGE_EXAMPLE: Final[dict[str, Any]] = {
+    "kind": "merged",
+    "from_cluster_id": "c_nb2xk4tfmqzdgmbq",
+    "to_cluster_id": "c_mzxw6ytboi3damjs",
+    "article_count": 4,
+    "titles": ["Rescuers reach passengers of grounded ferry"],
+    "joined_titles": ["Ferry Sveta Marija runs aground off Vis"],
+    "left_titles": [],
+    "shared_terms": ["Vis", "ferry", "Perković"],
+    "parting_terms": [],
+}
 RECLUSTERING_EXAMPLE: Final[dict[str, Any]] = {
     "reclustering_id": "r_ojswg3dvon2gk4tj",
     "state": "applied",
@@ -92,7 +103,13 @@ RECLUSTERING_EXAMPLE: Final[dict[str, Any]] = {
     "minted": 5,
     "moved": 64,
     "id_churn": 0.0035,
+    "followed": 3,
+    "window_days": 30.0,
+    "rate_per_second": None,
+    "eta_seconds": None,
+    "applied_at": "2026-03-11T02:01:37Z",
     "error": None,
+    "changes": [CHANGE_EXAMPLE],
 }
 BATCH_EXAMPLE: Final[dict[str, Any]] = {
     "results": [

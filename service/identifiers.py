@@ -30,6 +30,11 @@ def mint_reclustering_id() -> str:
     return _mint("r_")
 
 
+def mint_constraint_id() -> str:
+    """Return a new constraint id."""
+    return _mint("k_")
+
+
 def _mint(prefix: str) -> str:
     return prefix + base64.b32encode(secrets.token_bytes(10)).decode("ascii").lower()
 

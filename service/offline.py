@@ -12,11 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from clustering import distributed
 from clustering.articles import Article, ArticleFeatures, UInt32Array
+from clustering.distributed import Workers
+from clustering.errors import ConfigurationError
 from clustering.learning import LineLearner
 from clustering.online import OnlineClusterer
+from clustering.pair_finding import find_pairs_here
 from clustering.prepare import LineCounts, RepeatedLines
 from clustering.preparer import ExtractedArticle, extract_article
 from clustering.window import cluster_window
@@ -25,6 +29,9 @@ from service.identifiers import derive_article_id
 from service.postings import PostingReader
 from service.preparing import worked_in_order
 from service.spool import Spool
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 # Called with the stage and the share of it that is done, 0..1, or None where that is unknown.
 ProgressReport = Callable[[str, float | None], None]
@@ -78,6 +85,7 @@ def cluster_articles(
     articles: Iterable[Article],
     *,
     online: bool = False,
+    workers: Workers | None = None,
     on_progress: ProgressReport | None = None,
 ) -> OfflineClustering:
     """Cluster articles in memory.
@@ -93,15 +101,20 @@ def cluster_articles(
     online
         Decide one by one in order of publication, as the service does; otherwise all at once, as
         the nightly job does.
+    workers
+        A Dask cluster to prepare the articles, and find and compare candidates, on; not with
+        ``online``. The result does not depend on it.
     on_progress
         Told how far the work is.
     """
+    if online and workers is not None:
+        raise ConfigurationError("deciding one by one cannot be spread over workers")
     report = on_progress or _silent
     ids: list[str] = []
     numbers: dict[str, int] = {}
     with Spool() as spool:
         window = _Window(spool)
-        extracted = worked_in_order(_noting_ids(articles, ids), _extracting)
+        extracted = _spread(workers, _noting_ids(articles, ids), _extracting)
         for count, item in enumerate(extracted, start=1):
             article_id = ids[count - 1]
             # Taken out first, so that an update takes its own place in the order, not the first
@@ -110,8 +123,12 @@ def cluster_articles(
             numbers[article_id] = window.put(item)
             if count % 20 == 0:
                 report(f"reading ({count:,} articles)", None)
-        decide = _decided_one_by_one if online else _decided_at_once
-        decided = decide(Clusterer(), window, list(numbers.values()), report)
+        chosen = list(numbers.values())
+        decided = (
+            _decided_one_by_one(Clusterer(), window, chosen, report)
+            if online
+            else _decided_at_once(Clusterer(), window, chosen, report, workers)
+        )
     place_of = dict(zip(numbers, decided, strict=True))
     cluster_names = _Numbering("c")
     group_names = _Numbering("d")
@@ -176,7 +193,15 @@ def _noting_ids(articles: Iterable[Article], ids: list[str]) -> Iterator[Article
         yield article
 
 
-# Work for other processes (`service.preparing`): what is handed over and back is packed.
+def _spread(
+    workers: Workers | None, items: Iterable[Item], make_work: Callable[[], Callable[[Item], Done]]
+) -> Iterator[Done]:
+    if workers is None:
+        return worked_in_order(items, make_work)
+    return distributed.worked_in_order(workers, items, make_work)
+
+
+# Work for other processes (`service.preparing`, `clustering.distributed`): what is handed over and back is packed.
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +240,18 @@ def _preparing(repeated: RepeatedLines) -> Callable[[bytes], ArticleFeatures]:
 
 
 def _decided_at_once(
-    clusterer: Clusterer, window: _Window, numbers: Sequence[int], report: ProgressReport
+    clusterer: Clusterer,
+    window: _Window,
+    numbers: Sequence[int],
+    report: ProgressReport,
+    workers: Workers | None,
 ) -> list[_Decided]:
     counts = LineCounts.of_window(
         (window.noted[number].publisher, window.noted[number].lines) for number in numbers
     )
     repeated = counts.repeated(max_lines_per_publisher=max(1, len(counts)))
     features: list[ArticleFeatures] = []
-    for item in worked_in_order(map(window.packed, numbers), partial(_preparing, repeated)):
+    for item in _spread(workers, map(window.packed, numbers), partial(_preparing, repeated)):
         features.append(item)
         if len(features) % 20 == 0:
             report("preparing", len(features) / len(numbers))
@@ -230,6 +259,7 @@ def _decided_at_once(
         features,
         clusterer.shipped,
         clusterer.scheme,
+        find_pairs=distributed.pair_finder(workers) if workers else find_pairs_here,
         on_progress=lambda stage, done, total: report(stage, done / max(1, total)),
     ).clustering
     return [

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from service.constraint_schemas import ConstraintInput
 from service.problems import PROBLEM_MEDIA_TYPE, FieldError, ProblemError, ProblemType
 from service.schemas import ArticleInput, ProblemOutput, ReclusteringInput
 
@@ -33,6 +34,7 @@ with `Content-Encoding: gzip`.
 TAGS: Final = [
     {"name": "articles", "description": "Articles in, cluster ids out."},
     {"name": "clusters", "description": "The articles about one event each."},
+    {"name": "constraints", "description": "What editors say, in force until undone."},
     {"name": "reclusterings", "description": "The nightly job, started by hand."},
     {"name": "operation", "description": "Health and metrics."},
 ]
@@ -134,7 +136,10 @@ def install_openapi(app: FastAPI) -> None:
                 routes=app.routes,
             )
             _, extra = models_json_schema(
-                [(model, "validation") for model in (ArticleInput, ReclusteringInput)]
+                [
+                    (model, "validation")
+                    for model in (ArticleInput, ConstraintInput, ReclusteringInput)
+                ]
                 + [(ProblemOutput, "validation")],
                 ref_template=_REF,
             )

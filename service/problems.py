@@ -8,13 +8,14 @@ Nothing of an unexpected exception reaches the client: it is logged under the re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import orjson
 from starlette.responses import Response
 
 from clustering.errors import FingerprintMismatchError, InvalidArticleError
+from service.constraint_views import ContradictionError, InvalidConstraintError
 from service.store import (
     ConflictError,
     StoreFullError,
@@ -22,7 +23,12 @@ from service.store import (
     StoreUnavailableError,
 )
 from service.telemetry import request_id_in_force
-from service.views import ContentionError, InvalidCursorError, ReclusteringInProgressError
+from service.views import (
+    ContentionError,
+    InvalidCursorError,
+    ReclusteringInProgressError,
+    ReclusteringStateError,
+)
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 MAX_FIELD_ERRORS: Final = 20
@@ -83,6 +89,12 @@ INVALID_CURSOR: Final = ProblemType(
 NOT_FOUND: Final = ProblemType(
     "not-found", 404, "There is nothing here", "there is no article with the id 'wire-17'"
 )
+CLUSTER_CLOSED: Final = ProblemType(
+    "cluster-closed",
+    410,
+    "The cluster has no articles any more",
+    "the cluster c_mzxw6ytboi3damjs has no articles any more: they expired or were deleted",
+)
 METHOD_NOT_ALLOWED: Final = ProblemType(
     "method-not-allowed", 405, "The method is not supported here", "use GET or POST here, not PUT"
 )
@@ -91,6 +103,25 @@ RECLUSTERING_RUNNING: Final = ProblemType(
     409,
     "A reclustering is already running",
     "a reclustering is already running (r_5hq2): wait until it has finished",
+)
+RECLUSTERING_STATE: Final = ProblemType(
+    "reclustering-state",
+    409,
+    "The reclustering is not in a state for that",
+    "reclustering r_5hq2 is applied: only a plan is applied",
+)
+INVALID_CONSTRAINT: Final = ProblemType(
+    "invalid-constraint",
+    422,
+    "The constraint cannot be used as it is",
+    "a cannot-link names 2 articles, not 3",
+)
+CONTRADICTION: Final = ProblemType(
+    "contradiction",
+    409,
+    "The constraint contradicts others in force",
+    "it cannot hold: 'wire-2041' must be with 'gazette-17' (k_nfxgizlsmuqhg33n), and 'wire-2041' "
+    "must not be with 'gazette-17' (this one); undo one of these first",
 )
 BODY_TOO_LARGE: Final = ProblemType(
     "body-too-large",
@@ -142,9 +173,13 @@ CATALOGUE: Final = (
     INVALID_REQUEST,
     MALFORMED_BODY,
     INVALID_CURSOR,
+    INVALID_CONSTRAINT,
+    CONTRADICTION,
     NOT_FOUND,
+    CLUSTER_CLOSED,
     METHOD_NOT_ALLOWED,
     RECLUSTERING_RUNNING,
+    RECLUSTERING_STATE,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INTERNAL_ERROR,
@@ -172,6 +207,8 @@ class ProblemError(Exception):
         For the answer, such as ``Retry-After``.
     status
         Overrides the kind's status, for HTTP errors that the catalogue has no entry for.
+    extra
+        Further members of the problem, by name.
     """
 
     kind: ProblemType
@@ -179,6 +216,7 @@ class ProblemError(Exception):
     errors: Sequence[FieldError] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def members(self, *, instance: str = "") -> dict[str, Any]:
         """Members of the problem object. Items of a batch have no ``instance``."""
@@ -199,12 +237,12 @@ class ProblemError(Exception):
             ]
             if len(shown) < len(self.errors):
                 members["errors_left_out"] = len(self.errors) - len(shown)
-        return members
+        return members | dict(self.extra)
 
     def response(self, *, instance: str) -> Response:
         """Answer with this problem; ``instance`` is the path that was asked for."""
         return Response(
-            orjson.dumps(self.members(instance=instance)),
+            orjson.dumps(self.members(instance=instance), option=orjson.OPT_UTC_Z),
             status_code=self.status or self.kind.status,
             media_type=PROBLEM_MEDIA_TYPE,
             headers={"Cache-Control": "no-store", **self.headers},
@@ -230,8 +268,20 @@ def problem_from(error: Exception) -> ProblemError | None:
             return ProblemError(INVALID_ARTICLE, str(error), (FieldError(error.field, str(error)),))
         case InvalidCursorError():
             return ProblemError(INVALID_CURSOR, str(error), (FieldError("cursor", str(error)),))
+        case InvalidConstraintError():
+            return ProblemError(
+                INVALID_CONSTRAINT, str(error), (FieldError(error.field, str(error)),)
+            )
+        case ContradictionError():
+            return ProblemError(
+                CONTRADICTION,
+                str(error),
+                extra={"chain": [asdict(link) for link in error.chain]},
+            )
         case ReclusteringInProgressError():
             return ProblemError(RECLUSTERING_RUNNING, str(error))
+        case ReclusteringStateError():
+            return ProblemError(RECLUSTERING_STATE, str(error))
         case ContentionError() | ConflictError():
             return ProblemError(
                 CONTENTION,

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,10 +18,13 @@ from clustering.packing import unpack_document, unpack_features
 from clustering.propose import bucket_ids, bucket_weights
 from clustering.series import series_of
 from service.clusterer import Clusterer
-from service.store import ClusterStore, StoredArticle, StoredCluster
+from service.constraints_in_force import ConstraintsInForce, FollowedConstraints
+from service.store import StoredArticle, StoredCluster
+from service.store.constraints import ConstrainedStore
 from service.views import (
     ArticlePage,
     ArticleView,
+    ClosedView,
     ClusterSummary,
     ClusterView,
     InvalidCursorError,
@@ -47,9 +50,18 @@ class Reading:
         An opened store.
     clusterer
         Weighs terms when a cluster is described.
+    constraints
+        With the headlines that editors pinned; shared by the use cases of a process.
     """
 
-    def __init__(self, store: ClusterStore, clusterer: Clusterer) -> None:
+    def __init__(
+        self,
+        store: ConstrainedStore,
+        clusterer: Clusterer,
+        *,
+        constraints: FollowedConstraints | None = None,
+    ) -> None:
+        self._constraints = FollowedConstraints() if constraints is None else constraints
         self._store = store
         self._clusterer = clusterer
         self._summaries: OrderedDict[tuple[str, int, float], _Described] = OrderedDict()
@@ -59,18 +71,20 @@ class Reading:
         stored = await self._store.article(article_id)
         return None if stored is None else _article_view(stored, with_text=True)
 
-    async def cluster(self, cluster_id: str) -> ClusterView | MergedView | None:
+    async def cluster(self, cluster_id: str) -> ClusterView | MergedView | ClosedView | None:
         """Return a cluster with its first articles, where it went, or ``None``."""
         cluster = await self._store.cluster(cluster_id)
-        if cluster is None or cluster.state == "empty":
+        if cluster is None:
             return None
+        if cluster.state == "empty":
+            return _closed_view(cluster)
         if cluster.state == "merged":
-            return MergedView(cluster_id, cluster.merged_into)
+            return _merged_view(cluster)
         articles = await self._members(cluster_id, after=0, limit=_DESCRIBED_ARTICLES)
         described = await self._description(cluster, articles)
         if described is None:
             return None
-        summary = described.summary
+        summary = await self._with_headline(described.summary)
         return ClusterView(
             **{name: getattr(summary, name) for name in ClusterSummary.__slots__},
             series=await self._series(described),
@@ -98,11 +112,12 @@ class Reading:
         following = (
             _encode_cursor(page[-1].updated_at_seconds, page[-1].cluster_id) if more else None
         )
-        return [item for item in summaries if item is not None], following
+        said = await self._constraints.refresh(self._store)
+        return [_with_headline(item, said) for item in summaries if item is not None], following
 
     async def cluster_articles(
         self, cluster_id: str, *, cursor: str | None, limit: int
-    ) -> ArticlePage | MergedView | None:
+    ) -> ArticlePage | MergedView | ClosedView | None:
         """Return articles of a cluster in order of arrival, without text.
 
         Raises
@@ -112,10 +127,12 @@ class Reading:
         """
         after = 0 if cursor is None else int(_decode_cursor(cursor, (int,))[0])
         cluster = await self._store.cluster(cluster_id)
-        if cluster is None or cluster.state == "empty":
+        if cluster is None:
             return None
+        if cluster.state == "empty":
+            return _closed_view(cluster)
         if cluster.state == "merged":
-            return MergedView(cluster_id, cluster.merged_into)
+            return _merged_view(cluster)
         # Whether there is more follows from the handles: an article may go before it is read.
         handles = await self._store.cluster_handles(cluster_id, after=after, limit=limit + 1)
         page = handles[:limit]
@@ -128,6 +145,9 @@ class Reading:
     async def _members(self, cluster_id: str, *, after: int, limit: int) -> list[StoredArticle]:
         handles = await self._store.cluster_handles(cluster_id, after=after, limit=limit)
         return await self._store.articles(handles)
+
+    async def _with_headline(self, summary: ClusterSummary) -> ClusterSummary:
+        return _with_headline(summary, await self._constraints.refresh(self._store))
 
     async def _series(self, described: _Described) -> SeriesView | None:
         """Look for other issues among what shares buckets with the lead article."""
@@ -241,6 +261,16 @@ class _Described:
     lead: ArticleFeatures
 
 
+def _with_headline(summary: ClusterSummary, said: ConstraintsInForce) -> ClusterSummary:
+    """Return the summary under the headline that an editor pinned, where there is one."""
+    pinned = said.headlines.get(summary.cluster_id)
+    return summary if pinned is None else replace(summary, headline=pinned)
+
+
+def _merged_view(cluster: StoredCluster) -> MergedView:
+    return MergedView(cluster.cluster_id, cluster.merged_into, split_into=cluster.split_into)
+
+
 def _article_view(stored: StoredArticle, *, with_text: bool = False) -> ArticleView:
     document = unpack_document(stored.document)
     body: str = document["body"]
@@ -262,6 +292,10 @@ def _article_view(stored: StoredArticle, *, with_text: bool = False) -> ArticleV
         excerpt=_excerpt(body),
         text=body if with_text else None,
     )
+
+
+def _closed_view(cluster: StoredCluster) -> ClosedView:
+    return ClosedView(cluster.cluster_id, datetime.fromtimestamp(cluster.updated_at_seconds, UTC))
 
 
 def _moment(seconds: float | None) -> datetime | None:

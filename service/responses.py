@@ -55,6 +55,11 @@ def cluster_path(cluster_id: str) -> str:
     return "/v1/clusters/" + quote(cluster_id, safe="")
 
 
+def constraint_path(constraint_id: str) -> str:
+    """Path of a constraint."""
+    return "/v1/constraints/" + quote(constraint_id, safe="")
+
+
 def reclustering_path(reclustering_id: str) -> str:
     """Path of a reclustering."""
     return "/v1/reclusterings/" + quote(reclustering_id, safe="")

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.examples import (
     ARTICLE_EXAMPLE,
     BATCH_EXAMPLE,
+    CHANGE_EXAMPLE,
     CLUSTER_EXAMPLE,
     LISTED_ARTICLE_EXAMPLE,
     OUTCOME_EXAMPLE,
@@ -23,7 +24,7 @@ from service.examples import (
     STORED_EXAMPLE,
     SUMMARY_EXAMPLE,
 )
-from service.views import Decision, ReclusteringState
+from service.views import DEFAULT_WINDOW_DAYS, Decision, ReclusteringState
 
 Similarity = Annotated[float, Field(ge=0, le=1)]
 
@@ -175,11 +176,18 @@ class MergedOutput(BaseModel):
     """A cluster that was merged into another."""
 
     model_config = _example(
-        {"cluster_id": "c_orugkidcmfxgc3tb", "merged_into": "c_mzxw6ytboi3damjs"}
+        {
+            "cluster_id": "c_orugkidcmfxgc3tb",
+            "merged_into": "c_mzxw6ytboi3damjs",
+            "cluster_url": "/v1/clusters/c_mzxw6ytboi3damjs",
+            "split_into": [],
+        }
     )
 
     cluster_id: str
-    merged_into: str
+    merged_into: str = Field(description="The cluster that has its articles, or most, now.")
+    cluster_url: str = Field(description="Path of that cluster.")
+    split_into: list[str] = Field(description="Others that some of its articles went to.")
 
 
 class ClusterPageOutput(BaseModel):
@@ -201,13 +209,45 @@ class ArticlePageOutput(BaseModel):
 
 
 class ReclusteringInput(BaseModel):
-    """What to do with the outcome."""
+    """What to recluster, and what to do with the outcome."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"examples": [{"apply": True}]}
     )
 
-    apply: bool = Field(default=True, description="`false` only counts what would change.")
+    apply: bool = Field(
+        default=True,
+        description="`false` keeps the outcome as a plan, to be looked at and applied.",
+    )
+    window_days: float = Field(
+        default=DEFAULT_WINDOW_DAYS,
+        gt=0,
+        le=36_500,
+        description="Only articles published or received in so many days are up for decision; "
+        "older ones keep their cluster.",
+    )
+
+
+class ReclusteringChangeOutput(BaseModel):
+    """Articles that go from one cluster to another, by a few that show why."""
+
+    model_config = _example(CHANGE_EXAMPLE)
+
+    kind: Literal["merged", "split", "moved"] = Field(
+        description="`merged`: their old cluster ends; `split`: they form a new one."
+    )
+    from_cluster_id: str
+    to_cluster_id: str
+    article_count: int
+    titles: list[str] = Field(description="Of a few that go.")
+    joined_titles: list[str] = Field(description="Of a few that they are put with.")
+    left_titles: list[str] = Field(description="Of a few that they are parted from.")
+    shared_terms: list[str] = Field(
+        description="Telling words that they share with those they are put with."
+    )
+    parting_terms: list[str] = Field(
+        description="Telling words of theirs that those they are parted from do not have."
+    )
 
 
 class ReclusteringOutput(BaseModel):
@@ -229,13 +269,23 @@ class ReclusteringOutput(BaseModel):
     minted: int | None = Field(description="Clusters newly made.")
     moved: int | None = Field(description="Articles whose cluster id changed.")
     id_churn: float | None = Field(description="Share of articles whose cluster id changed.")
+    followed: int | None = Field(
+        description="Articles posted meanwhile that went along with those they were put with."
+    )
+    window_days: float | None
+    rate_per_second: float | None = Field(description="Articles or pairs, in its stage.")
+    eta_seconds: float | None = Field(description="Until it has finished; `null` while unknown.")
+    applied_at: datetime | None
     error: str | None
+    changes: list[ReclusteringChangeOutput] = Field(
+        description="The ten largest; empty in listings."
+    )
 
 
 class ReclusteringListOutput(BaseModel):
     """The latest reclusterings, newest first."""
 
-    model_config = _example({"reclusterings": [RECLUSTERING_EXAMPLE]})
+    model_config = _example({"reclusterings": [{**RECLUSTERING_EXAMPLE, "changes": []}]})
 
     reclusterings: list[ReclusteringOutput]
 

@@ -19,12 +19,16 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator, mode
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from clustering.errors import ConfigurationError
+from service.schedule import Schedule, parse_schedule, time_zone
 
 ENV_PREFIX = "SAMESTORY_"
 MEBIBYTE = 1 << 20
 
-# Read by others than the service: the tests' labelled news and second server.
-_FOREIGN_NAMES = frozenset({"SAMESTORY_DATA", "SAMESTORY_TEST_REDIS7"})
+# Read by others than the service: the tests' labelled news and second server, and the drill of
+# `service.reclustering.progress`.
+_FOREIGN_NAMES = frozenset(
+    {"SAMESTORY_DATA", "SAMESTORY_TEST_REDIS7", "SAMESTORY_RECLUSTER_PAUSE_AT"}
+)
 # Kubernetes announces a Service called "samestory" to every pod of its namespace under these.
 _KUBERNETES_LINK = re.compile(r"SAMESTORY_(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)")
 _REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
@@ -96,8 +100,32 @@ class Settings(BaseSettings):
         default=30.0,
         gt=0,
         allow_inf_nan=False,
-        description="Days that articles are meant to stay; a quarter of it is the length of the "
-        "time partitions that buckets are kept in.",
+        description="Days that an article stays after it was received; it leaves with its time "
+        "partition, at most a quarter of this later. 36500 keeps all for good.",
+    )
+    tombstone_days: float = Field(
+        default=90.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Days that the id of a cluster that ended is answered with 410, or with its "
+        "redirect, instead of 404.",
+    )
+    recluster_at: str | None = Field(
+        default=None,
+        description="Time of day at which the service starts the nightly job by itself, such as "
+        "03:30. Without it, it does not.",
+    )
+    recluster_max_churn: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Largest share of articles whose cluster id a reclustering may change by "
+        "itself, 0 to 1; above it the plan is kept and waits for `samestory recluster apply`. "
+        "1 applies every outcome.",
+    )
+    timezone: str = Field(
+        default="UTC",
+        description="IANA time zone of SAMESTORY_RECLUSTER_AT, such as Europe/Lisbon.",
     )
     store_timeout_seconds: float = Field(
         default=1.5,
@@ -122,6 +150,19 @@ class Settings(BaseSettings):
     @classmethod
     def _fold_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("recluster_at")
+    @classmethod
+    def _check_recluster_at(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_schedule(value, "UTC")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_timezone(cls, value: str) -> str:
+        time_zone(value)
+        return value
 
     @field_validator("redis_url")
     @classmethod
@@ -154,6 +195,13 @@ class Settings(BaseSettings):
                 f"({self.max_body_bytes}): a batch of one article must fit"
             )
         return self
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """When the service starts the nightly job; ``None`` for never."""
+        if self.recluster_at is None:
+            return None
+        return parse_schedule(self.recluster_at, self.timezone)
 
     @property
     def redis_url_shown(self) -> str:

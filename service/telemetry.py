@@ -15,6 +15,7 @@ import logging
 import os
 import secrets
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -170,6 +172,21 @@ class Metrics:
             ("problem",),
             registry=self._registry,
         )
+        # Kept in the store, as a night that cron started removes articles, too; every worker tells
+        # the same figures.
+        self._expired = Gauge(
+            "samestory_expired",
+            "Removed for their age since the collection began.",
+            ("what",),
+            registry=self._registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._last_night = Gauge(
+            "samestory_last_scheduled_recluster_timestamp_seconds",
+            "When the scheduled nightly job was last started.",
+            registry=self._registry,
+            multiprocess_mode="mostrecent",
+        )
         if MULTIPROCESS_VARIABLE not in os.environ:
             ProcessCollector(registry=self._registry)
             PlatformCollector(registry=self._registry)
@@ -188,6 +205,15 @@ class Metrics:
     def rejected(self, problem_slug: str) -> None:
         """Count one article that was not accepted."""
         self._rejected.labels(problem_slug).inc()
+
+    def expired(self, totals: Mapping[str, int]) -> None:
+        """Tell how many of what (articles, clusters …) were removed for their age in all."""
+        for what, count in totals.items():
+            self._expired.labels(what).set(count)
+
+    def last_night(self, started_seconds: float) -> None:
+        """Tell when the scheduled nightly job was last started, Unix time."""
+        self._last_night.set(started_seconds)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format; over all workers when they share them."""

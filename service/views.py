@@ -9,7 +9,8 @@ Errors that the use cases raise beside those of ``clustering.errors`` and ``serv
     UseCaseError
     ├── ContentionError              too many others wrote to the same clusters; try again at once
     ├── InvalidCursorError           a cursor that this service did not give out
-    └── ReclusteringInProgressError  a reclustering of the collection is already running
+    ├── ReclusteringInProgressError  a reclustering of the collection is already running
+    └── ReclusteringStateError       a plan that cannot be applied, or not be rolled back, any more
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from clustering.articles import Article
 from clustering.neighbourhood import RunnerUp
@@ -25,7 +26,10 @@ from clustering.neighbourhood import RunnerUp
 Decision: TypeAlias = Literal[
     "created", "joined", "merged", "relinked", "set_apart", "already_stored"
 ]
-ReclusteringState: TypeAlias = Literal["queued", "running", "applied", "planned", "failed"]
+DEFAULT_WINDOW_DAYS: Final = 30.0
+ReclusteringState: TypeAlias = Literal[
+    "queued", "running", "planned", "applied", "refused", "failed", "rolled_back"
+]
 
 
 class UseCaseError(Exception):
@@ -53,6 +57,10 @@ class ReclusteringInProgressError(UseCaseError):
         which = f" ({reclustering_id})" if reclustering_id else ""
         super().__init__(f"a reclustering is already running{which}: wait until it has finished")
         self.reclustering_id = reclustering_id
+
+
+class ReclusteringStateError(UseCaseError):
+    """What was asked of a reclustering does not fit the state that it is in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,10 +175,24 @@ class ClusterView(ClusterSummary):
 
 @dataclass(frozen=True, slots=True)
 class MergedView:
-    """A cluster whose articles went to another: its id lives on as a redirect."""
+    """A cluster whose articles went to another: its id lives on as a redirect.
+
+    ``merged_into`` is the cluster that most of them went to, and ``cluster_url`` its path; some
+    may have gone to those of ``split_into`` before.
+    """
 
     cluster_id: str
     merged_into: str
+    cluster_url: str = ""
+    split_into: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedView:
+    """A cluster that has no articles any more: they expired or were deleted. It has no successor."""
+
+    cluster_id: str
+    closed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,18 +204,53 @@ class ArticlePage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReclusteringChange:
+    """Articles that go from one cluster to another, by a few that show why.
+
+    Attributes
+    ----------
+    kind
+        ``merged``: their old cluster ends; ``split``: they form a new one; ``moved``: neither.
+    article_count
+        How many go.
+    titles, joined_titles, left_titles
+        Of a few that go, of a few that they are put with, of a few that they are parted from.
+    shared_terms
+        Telling words that those that go share with those they are put with.
+    parting_terms
+        Telling words of those that go which those that stay do not have.
+    """
+
+    kind: str
+    from_cluster_id: str
+    to_cluster_id: str
+    article_count: int
+    titles: tuple[str, ...]
+    joined_titles: tuple[str, ...]
+    left_titles: tuple[str, ...]
+    shared_terms: tuple[str, ...]
+    parting_terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reclustering:
     """One run of the nightly job.
 
     Attributes
     ----------
     state
-        ``queued`` → ``running`` → ``applied``, or ``planned`` where it was asked not to apply
-        its result, or ``failed`` with the reason in ``error``.
+        ``queued`` → ``running`` → ``applied``; ``planned`` where it was asked not to apply its
+        result, ``refused`` where that would have changed more than the setting allows (both can be
+        applied later); ``rolled_back`` when it was applied and taken back; ``failed`` with the
+        reason in ``error``.
     stage
         What it is doing, for people.
     progress
         0..1.
+    rate_per_second, eta_seconds
+        Articles (or pairs) a second in its stage, and seconds left; ``None`` while unknown.
+    window_days
+        Articles published or received in so many days were up for decision.
     article_count, cluster_count_before, cluster_count_after
         Known once they have been counted.
     merged, split, minted
@@ -202,6 +259,10 @@ class Reclustering:
         Articles whose cluster id changed.
     id_churn
         Share of the articles whose cluster id changed, 0..1.
+    followed
+        Articles posted since the plan was made that went along with those they had been put with.
+    changes
+        The ten largest; empty in listings.
     """
 
     reclustering_id: str
@@ -218,7 +279,13 @@ class Reclustering:
     minted: int | None = None
     moved: int | None = None
     id_churn: float | None = None
+    followed: int | None = None
+    window_days: float | None = None
+    rate_per_second: float | None = None
+    eta_seconds: float | None = None
+    applied_at: datetime | None = None
     error: str | None = None
+    changes: tuple[ReclusteringChange, ...] = ()
 
 
 class IngestUseCase(Protocol):
@@ -244,7 +311,7 @@ class ReadingUseCase(Protocol):
         """Return the stored article with its text; ``None`` when there is none."""
         ...
 
-    async def cluster(self, cluster_id: str) -> ClusterView | MergedView | None:
+    async def cluster(self, cluster_id: str) -> ClusterView | MergedView | ClosedView | None:
         """Cluster with its first articles, where it went, or ``None`` when there is none."""
         ...
 
@@ -256,7 +323,7 @@ class ReadingUseCase(Protocol):
 
     async def cluster_articles(
         self, cluster_id: str, *, cursor: str | None, limit: int
-    ) -> ArticlePage | MergedView | None:
+    ) -> ArticlePage | MergedView | ClosedView | None:
         """Articles of a cluster in order of arrival, without text."""
         ...
 
@@ -264,8 +331,22 @@ class ReadingUseCase(Protocol):
 class NightlyUseCase(Protocol):
     """What the reclustering routes need."""
 
-    async def start(self, *, apply: bool = True) -> Reclustering:
+    async def start(
+        self, *, apply: bool = True, window_days: float = DEFAULT_WINDOW_DAYS
+    ) -> Reclustering:
         """Start one. Raises `ReclusteringInProgressError` while another runs."""
+        ...
+
+    async def start_applying(self, reclustering_id: str) -> Reclustering | None:
+        """Start applying a plan; ``None`` when there is none of that id.
+
+        Raises `ReclusteringStateError` where there is nothing to apply (any more), and
+        `ReclusteringInProgressError`.
+        """
+        ...
+
+    async def start_rolling_back(self, reclustering_id: str) -> Reclustering | None:
+        """Start taking back what was applied; otherwise as `start_applying`."""
         ...
 
     async def get(self, reclustering_id: str) -> Reclustering | None:

@@ -153,7 +153,10 @@ def imported(folders: tuple[str, ...]) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("folders", "extras"),
-    [(("clustering", "service"), ("training",)), (("tests",), ("training", "dev"))],
+    [
+        (("clustering", "service"), ("training", "distributed", "parquet")),
+        (("tests",), ("training", "dev")),
+    ],
     ids=["packages", "tests"],
 )
 def test_what_is_imported_is_declared(folders: tuple[str, ...], extras: tuple[str, ...]) -> None:

@@ -91,9 +91,7 @@ def line_features(lines: Sequence[Line]) -> Float64Array:
     framed[_FRAME:-_FRAME, :picked] = own[:, _NEIGHBOUR_COLUMNS]
     framed[_FRAME:-_FRAME, picked] = 0.0
     columns = [own]
-    columns += [
-        framed[_FRAME + offset : _FRAME + offset + count] for offset in _NEIGHBOUR_OFFSETS
-    ]
+    columns += [framed[_FRAME + offset : _FRAME + offset + count] for offset in _NEIGHBOUR_OFFSETS]
     columns.append(_wide_sentence_share(lines, own))
     columns.append(np.full((count, 1), float(count <= 2)))
     return np.hstack(columns)
@@ -104,7 +102,8 @@ def _wide_sentence_share(lines: Sequence[Line], own: Float64Array) -> Float64Arr
     weights = [min(line.word_count, 60.0) + 1.0 for line in lines]
     sentence_like = FEATURE_NAMES.index("sentence_like")
     solid = [
-        weight * share for weight, share in zip(weights, own[:, sentence_like].tolist(), strict=True)
+        weight * share
+        for weight, share in zip(weights, own[:, sentence_like].tolist(), strict=True)
     ]
     shares = [
         sum(solid[max(0, i - _WIDE) : i + _WIDE + 1])

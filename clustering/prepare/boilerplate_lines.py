@@ -153,7 +153,7 @@ def count_words(text: str) -> float:
 
 
 def _word_count(text: str, raw: Sequence[str]) -> float:
-    """Number of words, estimated where scripts have no spaces."""
+    """Count the words, estimated where scripts have no spaces."""
     letters = _SPACELESS.findall(text)
     if not letters:
         return float(len(raw))

@@ -11,8 +11,8 @@ from functools import cache
 import regex
 
 from clustering.prepare.boilerplate_lines import Line, vocabulary
-from clustering.prepare.line_patterns import line_key
 from clustering.prepare.dates import is_date_line
+from clustering.prepare.line_patterns import line_key
 
 _URL_LINE = regex.compile(
     r"(?:(?:https?://|www\.)\S+|\S+@\S+\.\w{2,}|(?:pic\.twitter\.com|t\.co|bit\.ly)/\S+)(?:\s+\(?@?\S+\)?)?",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clustering.articles import TermVector, UInt32Array
 from clustering.errors import ConfigurationError
+from clustering.prepare.kernel_terms import BIGRAM_ID_BITS
 from clustering.prepare.languages import UNKNOWN_LANGUAGE
 from clustering.prepare.lookup import IdTable
 from clustering.prepare.observed import ObservedFrequencies

@@ -17,6 +17,11 @@ NUMBER_FLAG: Final = 1
 CAPITALISED_FLAG: Final = 2
 """Bit of `TermVector.term_flags` for terms written with a capital inside a sentence."""
 
+BIGRAM_ID_BITS: Final = np.uint32(0xFFFFFF00)
+"""Bits of its hash that an id of a bigram has: the lower byte is clear, which saves the store a
+byte of each. An article has some hundred, and of two articles with 200 each one pair in 400 shares
+one by chance."""
+
 # What is known of a spelling, in bits. The two lowest are those above.
 IS_TERM: Final = 4
 IS_ABBREVIATION: Final = 8

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Final
 
 import regex
 
@@ -33,19 +35,55 @@ _PLAIN_SENTENCE_END = re.compile(r"([.!?…])['\"”’»)]*\s+")
 _WORD = regex.compile(r"[\p{L}\p{N}]")
 
 
+_ESCAPE = regex.compile(r"\\p\{\w+\}|\\\w")
+_LATIN_OR_DIGIT = regex.compile(r"[\p{Latin}\d]")
+_FOLDED_APART: Final = "ſıİ"
+"""Plain letters that patterns ignoring case take for other letters, too: "ı" for "I" and "i"."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """What a sentence of a notice contains, and what headlines error pages have.
+
+    Two hundred alternatives take long. Half of them cannot be in plain text, and most of the others
+    are within the quicker ones of the two libraries, given lower case.
+    """
+
+    notice: regex.Pattern[str]
+    quick_notice: re.Pattern[str]
+    other_plain_notice: regex.Pattern[str]
+    error_title: regex.Pattern[str]
+
+    def is_notice(self, sentence: str) -> bool:
+        """Whether a sentence is one of a notice."""
+        sentence = sentence.replace("’", "'")
+        if is_plain(sentence) and not any(letter in sentence for letter in _FOLDED_APART):
+            found = self.quick_notice.search(sentence.lower())
+            return bool(found or self.other_plain_notice.search(sentence))
+        return bool(self.notice.search(sentence))
+
+
 @cache
-def _patterns() -> tuple[regex.Pattern[str], regex.Pattern[str]]:
-    """Load what a sentence of a notice contains, and what headlines error pages have."""
+def _patterns() -> _Patterns:
     text = (
         files("clustering.prepare").joinpath("tables/boilerplate_notices.json").read_text("utf-8")
     )
     table = json.loads(text)
-    notices = "|".join(f"(?:{p})" for group in table["notices"].values() for p in group)
-    titles = "|".join(f"(?:{p})" for p in table["error_titles"])
-    return (
-        regex.compile(notices, regex.IGNORECASE),
-        regex.compile(f"^(?:{titles})$", regex.IGNORECASE),
+    notices = [pattern for group in table["notices"].values() for pattern in group]
+    plain = [each for each in notices if _LATIN_OR_DIGIT.search(_ESCAPE.sub("", each))]
+    quick = [each for each in plain if "\\p" not in each and not set(_FOLDED_APART) & set(each)]
+    return _Patterns(
+        notice=regex.compile(_any_of(notices), regex.IGNORECASE),
+        quick_notice=re.compile(_any_of(quick)),
+        other_plain_notice=regex.compile(
+            _any_of([each for each in plain if each not in quick]), regex.IGNORECASE
+        ),
+        error_title=regex.compile(f"^(?:{_any_of(table['error_titles'])})$", regex.IGNORECASE),
     )
+
+
+def _any_of(patterns: Sequence[str]) -> str:
+    return "|".join(f"(?:{pattern})" for pattern in patterns)
 
 
 def text_kind(title: str, body: str, distinct_terms: int) -> TextKind:
@@ -96,13 +134,9 @@ def is_stub(title: str, body: str) -> bool:
             total += words
             if total > MAX_STUB_WORDS:
                 return False
-    notice_pattern, error_title_pattern = _patterns()
-    notice = sum(
-        words
-        for sentence, words in counted
-        if notice_pattern.search(sentence.replace("’", "'"))
-    )
-    if error_title_pattern.match(title.strip()) and total <= 60.0:
+    patterns = _patterns()
+    notice = sum(words for sentence, words in counted if patterns.is_notice(sentence))
+    if patterns.error_title.match(title.strip()) and total <= 60.0:
         return True
     if notice == 0.0:
         return False

@@ -11,8 +11,9 @@ from clustering.errors import ConfigurationError
 from clustering.refine.duplicates import duplicate_labels
 from clustering.refine.linkage import Float64Array, Int64Array, MergeRule, link_dense
 from clustering.refine.similarity import Comparison
-from clustering.refine.tfidf import DocumentFrequencies, RememberedIdf
+from clustering.refine.tfidf import DocumentFrequencies
 from clustering.refine.verifier import Verifier
+from clustering.refine.weighed import WeighedArticles
 
 
 class Refinement:
@@ -29,7 +30,7 @@ class Refinement:
     def __init__(self, frequencies: DocumentFrequencies, verifier: Verifier) -> None:
         self.frequencies = frequencies
         self.verifier = verifier
-        self._remembered = RememberedIdf(frequencies)
+        self._weighed = WeighedArticles(frequencies)
 
     @classmethod
     def shipped(cls, frequencies: DocumentFrequencies) -> Refinement:
@@ -51,7 +52,7 @@ class Refinement:
 
     def compare(self, features: Sequence[ArticleFeatures]) -> Comparison:
         """Make articles ready to be compared; positions in ``features`` name them."""
-        return Comparison(features, self._remembered, self.verifier)
+        return Comparison(features, self._weighed, self.verifier)
 
     def link(
         self,

@@ -27,10 +27,10 @@ from clustering.refine.tfidf import (
     Float32Array,
     Float64Array,
     Int64Array,
-    RememberedIdf,
     WeightedCorpus,
 )
 from clustering.refine.verifier import LOGIT_OFFSET, LOGIT_SPAN, Verifier
+from clustering.refine.weighed import WeighedArticles
 
 _DAY_SECONDS: Final = 86_400.0
 _FREE_DAYS: Final = 2.0
@@ -97,7 +97,7 @@ class Comparison:
     features
         The articles; positions in this sequence name them from here on.
     frequencies
-        Document frequencies that weight their terms.
+        Document frequencies that weight their terms, or articles weighted by them already.
     verifier
         Turns the parts of a pair into its similarity.
     """
@@ -105,10 +105,13 @@ class Comparison:
     def __init__(
         self,
         features: Sequence[ArticleFeatures],
-        frequencies: DocumentFrequencies | RememberedIdf,
+        frequencies: DocumentFrequencies | WeighedArticles,
         verifier: Verifier,
     ) -> None:
-        self.corpus = WeightedCorpus.build(features, frequencies)
+        if isinstance(frequencies, WeighedArticles):
+            self.corpus = frequencies.corpus(features)
+        else:
+            self.corpus = WeightedCorpus.build(features, frequencies)
         self.verifier = verifier
         self._look_alike_test = LookAlikeTest(features, self.corpus)
 

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.articles import ArticleFeatures, TermVector, TextKind, UInt8Array, UInt32Array
+from clustering.articles import ArticleFeatures, TextKind, UInt8Array, UInt32Array
 from clustering.compiled import compiled
 from clustering.errors import ConfigurationError
 
@@ -25,8 +25,6 @@ Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
-
-_NO_FLOAT32: Final = np.zeros(0, dtype=np.float32)
 
 NUMBER_FLAG: Final = 1
 """Bit of ``TermVector.term_flags`` set for numbers."""
@@ -44,50 +42,6 @@ class DocumentFrequencies(Protocol):
     def bigram_idf(self, bigram_ids: UInt32Array) -> Float32Array:
         """Return the idf of each pair of neighbouring terms; float32, shape (m,), positive."""
         ...
-
-
-class RememberedIdf:
-    """The idf of whole articles, kept from one comparison to the next.
-
-    The articles of a running event are candidates again and again, and looking up what their terms
-    weigh takes longer than comparing them.
-
-    Parameters
-    ----------
-    frequencies
-        Where idf comes from; never changes.
-    most_articles
-        How many to keep, 1.5 kB each.
-    """
-
-    def __init__(self, frequencies: DocumentFrequencies, most_articles: int = 10_000) -> None:
-        self.frequencies = frequencies
-        self._most_articles = most_articles
-        # By identity: equal features are one object where they come from a cache of records. The
-        # vector stands beside its idf so that its identity is not given to another one.
-        self._known: dict[int, tuple[TermVector, Float32Array, Float32Array]] = {}
-
-    def of(self, features: Sequence[ArticleFeatures]) -> tuple[Float32Array, Float32Array]:
-        """Return the idf of all terms and of all bigrams, article after article; float32."""
-        if len(features) > self._most_articles:
-            return _looked_up_idf(features, self.frequencies)
-        known = self._known
-        new = [item for item in features if id(item.vector) not in known]
-        if len(known) + len(new) > self._most_articles:
-            known = self._known = {}
-            new = list(features)
-        idf, bigram_idf = _looked_up_idf(new, self.frequencies)
-        at = at_bigram = 0
-        for item in new:
-            vector = item.vector
-            end, bigram_end = at + vector.term_ids.size, at_bigram + vector.bigram_ids.size
-            known[id(vector)] = vector, idf[at:end].copy(), bigram_idf[at_bigram:bigram_end].copy()
-            at, at_bigram = end, bigram_end
-        found = [known[id(item.vector)] for item in features]
-        return (
-            np.concatenate([_NO_FLOAT32, *(item[1] for item in found)]),
-            np.concatenate([_NO_FLOAT32, *(item[2] for item in found)]),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +109,7 @@ class WeightedCorpus:
 
     @classmethod
     def build(
-        cls,
-        features: Sequence[ArticleFeatures],
-        frequencies: DocumentFrequencies | RememberedIdf,
+        cls, features: Sequence[ArticleFeatures], frequencies: DocumentFrequencies
     ) -> WeightedCorpus:
         """Weight the vectors of articles.
 
@@ -184,11 +136,8 @@ class WeightedCorpus:
         title_counts = _joined_bytes([vector.title_counts for vector in vectors])
         flags = _joined_bytes([vector.term_flags for vector in vectors])
 
-        if isinstance(frequencies, RememberedIdf):
-            idf, bigram_idf = frequencies.of(features)
-        else:
-            idf = _idf_by_language(features, term_ids, term_offsets, frequencies)
-            bigram_idf = frequencies.bigram_idf(bigram_ids)
+        idf = _idf_by_language(features, term_ids, term_offsets, frequencies)
+        bigram_idf = frequencies.bigram_idf(bigram_ids)
         weights, bigram_weights, summaries = _weigh(
             term_offsets,
             idf,
@@ -244,18 +193,6 @@ def _language_numbers(features: Sequence[ArticleFeatures]) -> NDArray[np.int16]:
     numbers: dict[str, int] = {"und": -1, "": -1}
     numbered = [numbers.setdefault(item.lang, len(numbers)) for item in features]
     return np.array(numbered, dtype=np.int16)
-
-
-def _looked_up_idf(
-    features: Sequence[ArticleFeatures], frequencies: DocumentFrequencies
-) -> tuple[Float32Array, Float32Array]:
-    vectors = [item.vector for item in features]
-    term_ids = _joined_ids([vector.term_ids for vector in vectors])
-    offsets = _offsets([vector.term_ids.size for vector in vectors])
-    return (
-        _idf_by_language(features, term_ids, offsets, frequencies),
-        frequencies.bigram_idf(_joined_ids([vector.bigram_ids for vector in vectors])),
-    )
 
 
 def _idf_by_language(

@@ -13,6 +13,7 @@ from typing import IO, cast
 
 import orjson
 
+from clustering.distributed import Workers
 from service.commands.inputs import Inputs
 from service.console import CommandError, Console, ExitCode, counted
 from service.offline import OfflineClustering, cluster_articles
@@ -20,11 +21,18 @@ from service.offline import OfflineClustering, cluster_articles
 STANDARD_OUTPUT = "-"
 
 
-def run_cluster(names: Sequence[str], output: str, *, online: bool, console: Console) -> ExitCode:
+def run_cluster(
+    names: Sequence[str], output: str, *, online: bool, console: Console, dask: str = ""
+) -> ExitCode:
     """Cluster the articles of all inputs together and write where each one ended.
 
-    The output appears whole or not at all.
+    The output appears whole or not at all. ``dask`` is the address of a scheduler; empty for none.
     """
+    if online and dask:
+        raise CommandError(
+            "--online decides one article after the other, which --dask cannot spread: leave "
+            "one of them out"
+        )
     if output == STANDARD_OUTPUT and console.machine:
         raise CommandError(
             "--json writes the summary to standard output, where `--output -` puts the "
@@ -32,10 +40,11 @@ def run_cluster(names: Sequence[str], output: str, *, online: bool, console: Con
         )
     check_writable(output)
     inputs = Inputs(names, console)
-    with console.progress("reading") as progress:
+    with _workers(dask) as workers, console.progress("reading") as progress:
         clustering = cluster_articles(
             (article for _, article in inputs.articles()),
             online=online,
+            workers=workers,
             on_progress=progress.report,
         )
     console.close_problems()
@@ -52,6 +61,23 @@ def run_cluster(names: Sequence[str], output: str, *, online: bool, console: Con
     write_clusters(clustering, output)
     console.result(*_summary(clustering, output, refused_count=inputs.refused_count))
     return ExitCode.PARTLY if inputs.refused_count else ExitCode.DONE
+
+
+@contextmanager
+def _workers(dask: str) -> Iterator[Workers | None]:
+    """Connect to the Dask cluster, if there is to be one; its errors end the command."""
+    if not dask:
+        yield None
+        return
+    # Late: it takes a second to import, and is not installed everywhere.
+    from service.dask_cluster import DaskAwayError, DaskClusterError, connected
+
+    try:
+        with connected(dask) as workers:
+            yield workers
+    except DaskClusterError as error:
+        code = ExitCode.AWAY if isinstance(error, DaskAwayError) else ExitCode.UNUSABLE
+        raise CommandError(str(error), code) from error
 
 
 def _summary(

@@ -9,9 +9,11 @@ input                     read as
 ========================  =======================================================================
 ``.jsonl .ndjson .json``  one JSON object a line
 ``.csv .tsv``             a header line, then one article a line; comma, semicolon or tab
+``.parquet``              one article a row (needs ``samestory[parquet]``)
 ``.rss .atom .xml``       RSS 0.9x/1.0/2.0 or Atom
 ``.html .htm .txt``       one article a file
-a folder                  its ``.html``, ``.htm`` and ``.txt`` files, subfolders included, by name
+a folder                  its ``.html``, ``.htm`` and ``.txt`` files, subfolders included, by name;
+                          where it has none of these, its JSON lines, CSV and Parquet files
 ``-``                     JSON lines from standard input
 ========================  =======================================================================
 
@@ -21,6 +23,7 @@ where people commonly use them; `service.importers.fields` lists them.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,13 +31,16 @@ from pathlib import Path
 from service.importers.feeds import read_feed
 from service.importers.fields import FIELD_NAMES, ImportedArticle, ImportProblem
 from service.importers.lines import read_csv, read_json_lines
-from service.importers.pages import PAGE_SUFFIXES, read_folder, read_page
+from service.importers.pages import PAGE_SUFFIXES, page_names, read_folder, read_page
+from service.importers.parquet import MAGIC, read_parquet
 from service.importers.streams import open_input
 
 STANDARD_INPUT = "-"
 
 _JSON_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})
 _CSV_SUFFIXES = frozenset({".csv", ".tsv"})
+_PARQUET_SUFFIXES = frozenset({".parquet"})
+_PARTITION_SUFFIXES = frozenset({".jsonl", ".ndjson"}) | _CSV_SUFFIXES | _PARQUET_SUFFIXES
 _FEED_SUFFIXES = frozenset({".rss", ".atom", ".xml"})
 
 __all__ = [
@@ -72,9 +78,16 @@ def read_input(name: str | Path) -> Iterator[ImportedArticle | ImportProblem]:
 
 def _read_path(path: Path) -> Iterator[ImportedArticle | ImportProblem]:
     if path.is_dir():
-        yield from read_folder(path)
+        partitions = [] if page_names(path) else _partitions(path)
+        if not partitions:
+            yield from read_folder(path)
+        for partition in partitions:
+            yield from read_input(partition)
         return
     suffix = _suffix(path)
+    if suffix in _PARQUET_SUFFIXES:
+        yield from read_parquet(path, str(path))
+        return
     if suffix in PAGE_SUFFIXES:
         yield read_page(path, path.name, str(path))
         return
@@ -82,6 +95,9 @@ def _read_path(path: Path) -> Iterator[ImportedArticle | ImportProblem]:
         where = str(path)
         if suffix not in _JSON_SUFFIXES | _CSV_SUFFIXES | _FEED_SUFFIXES:
             suffix = _sniff(stream.peek(512))
+            if suffix in _PARQUET_SUFFIXES:
+                yield from read_parquet(path, where)
+                return
         if suffix in _JSON_SUFFIXES:
             yield from read_json_lines(stream, where)
         elif suffix in _CSV_SUFFIXES:
@@ -92,9 +108,22 @@ def _read_path(path: Path) -> Iterator[ImportedArticle | ImportProblem]:
             yield ImportProblem(
                 where,
                 "its format is not known: give it a name ending in .jsonl, .csv, .rss, .atom, "
-                ".xml, .html or .txt (the first four also with .gz)",
+                ".xml, .parquet, .html or .txt (the first five also with .gz)",
                 whole_input=True,
             )
+
+
+def _partitions(folder: Path) -> list[Path]:
+    """Return the files that one set was divided into, in the order of their relative paths.
+
+    What begins with a dot or an underline is a marker of whoever wrote them (``_SUCCESS``).
+    """
+    return sorted(
+        Path(parent, name)
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if _suffix(Path(name)) in _PARTITION_SUFFIXES and not name.startswith((".", "_"))
+    )
 
 
 def _suffix(path: Path) -> str:
@@ -108,6 +137,8 @@ def _sniff(start: bytes) -> str:
     start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"{"):
         return ".jsonl"
+    if start.startswith(MAGIC):
+        return ".parquet"
     if start.startswith((b"<?xml", b"<rss", b"<feed", b"<rdf:RDF")):
         return ".xml"
     return ""

@@ -28,11 +28,12 @@ def read_folder(folder: Path) -> Iterator[ImportedArticle | ImportProblem]:
     An article's id is that path, with ``/`` between its parts on every system. Links to folders
     are not followed.
     """
-    names = sorted(_page_names(folder))
+    names = page_names(folder)
     if not names:
         yield ImportProblem(
             str(folder),
-            "holds no .html, .htm or .txt file: name files of other formats one by one",
+            "holds no .html, .htm or .txt file, and no .jsonl, .csv or .parquet file: name files "
+            "of other formats one by one",
             whole_input=True,
         )
     for name in names:
@@ -44,12 +45,14 @@ def read_folder(folder: Path) -> Iterator[ImportedArticle | ImportProblem]:
             yield ImportProblem(str(path), f"cannot be read: {reason}")
 
 
-def _page_names(folder: Path) -> Iterator[str]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            path = Path(parent, name)
-            if path.suffix.lower() in PAGE_SUFFIXES:
-                yield path.relative_to(folder).as_posix()
+def page_names(folder: Path) -> list[str]:
+    """Return the relative paths of the pages under a folder, in order."""
+    return sorted(
+        Path(parent, name).relative_to(folder).as_posix()
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower() in PAGE_SUFFIXES
+    )
 
 
 def read_page(path: Path, article_id: str, where: str) -> ImportedArticle | ImportProblem:

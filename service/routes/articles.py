@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import fields
 from typing import Annotated, Any, Final
@@ -38,6 +39,8 @@ _STORE_PROBLEMS: Final = (
     problems.STORE_MISMATCH,
     problems.INTERNAL_ERROR,
 )
+_CHECKED_AT_ONCE: Final = 100
+"""Articles of a batch that are checked in one go, in about two milliseconds."""
 _OUTCOME_FIELDS: Final = tuple(each.name for each in fields(IngestOutcome))
 _POSTING_PROBLEMS: Final = (
     problems.MALFORMED_BODY,
@@ -149,7 +152,11 @@ async def post_articles(request: Request) -> Response:
         body, max_items=settings.max_batch_items, max_item_bytes=settings.max_body_bytes
     )
     backend = context.backend
-    checked = [_checked(context, item) for item in items]
+    checked: list[Article | ProblemError] = []
+    for item in items:
+        if len(checked) % _CHECKED_AT_ONCE == 0:
+            await asyncio.sleep(0)  # others are served between
+        checked.append(_checked(context, item))
     good = [each for each in checked if isinstance(each, Article)]
     # An empty list never reaches the store: a batch of bad items is answered without it.
     outcomes = iter(await backend.ingest.post_many(good) if good else ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
@@ -20,7 +21,7 @@ from service.schemas import (
     ClusterPageOutput,
     MergedOutput,
 )
-from service.views import MergedView
+from service.views import ClosedView, MergedView
 
 router = APIRouter(tags=["clusters"])
 
@@ -75,7 +76,7 @@ async def list_clusters(request: Request, cursor: Cursor = None, limit: Limit = 
         ),
         304: {"description": "Nothing changed since the answer with that ETag."},
         308: _MERGED_ANSWER,
-        **problem_responses(problems.NOT_FOUND, *_READ_PROBLEMS),
+        **problem_responses(problems.NOT_FOUND, problems.CLUSTER_CLOSED, *_READ_PROBLEMS),
     },
     openapi_extra={
         "parameters": [
@@ -94,11 +95,14 @@ async def get_cluster(request: Request, cluster_id: ClusterId) -> Response:
     """Read a cluster and its first 50 articles.
 
     Cluster ids outlive the nightly job. One whose articles went to another cluster answers with
-    a redirect there.
+    a redirect there; one whose articles all expired or were deleted answers 410 with `closed_at`,
+    and after SAMESTORY_TOMBSTONE_DAYS 404.
     """
     cluster = await context_of(request).backend.reading.cluster(cluster_id)
     if cluster is None:
         raise _no_cluster(cluster_id)
+    if isinstance(cluster, ClosedView):
+        raise _closed(cluster)
     if isinstance(cluster, MergedView):
         return _redirect(cluster, "")
     return tagged_json_response(request, cluster)
@@ -112,7 +116,9 @@ async def get_cluster(request: Request, cluster_id: ClusterId) -> Response:
     responses={
         200: json_answer(ArticlePageOutput, "A page of articles, without text."),
         308: _MERGED_ANSWER,
-        **problem_responses(problems.INVALID_CURSOR, problems.NOT_FOUND, *_READ_PROBLEMS),
+        **problem_responses(
+            problems.INVALID_CURSOR, problems.NOT_FOUND, problems.CLUSTER_CLOSED, *_READ_PROBLEMS
+        ),
     },
 )
 async def list_cluster_articles(
@@ -124,14 +130,25 @@ async def list_cluster_articles(
     page = await reading.cluster_articles(cluster_id, cursor=cursor, limit=limit)
     if page is None:
         raise _no_cluster(cluster_id)
+    if isinstance(page, ClosedView):
+        raise _closed(page)
     if isinstance(page, MergedView):
         return _redirect(page, "/articles")
     return json_response({"articles": page.articles, "next_cursor": page.next_cursor})
 
 
 def _redirect(merged: MergedView, suffix: str) -> Response:
+    path = cluster_path(merged.merged_into)
     return json_response(
-        merged, status=308, headers={"Location": cluster_path(merged.merged_into) + suffix}
+        replace(merged, cluster_url=path), status=308, headers={"Location": path + suffix}
+    )
+
+
+def _closed(cluster: ClosedView) -> ProblemError:
+    return ProblemError(
+        problems.CLUSTER_CLOSED,
+        f"the cluster {cluster.cluster_id} has no articles any more: they expired or were deleted",
+        extra={"closed_at": cluster.closed_at},
     )
 
 

@@ -1,4 +1,4 @@
-"""``/v1/reclusterings``: start the nightly job by hand, and see how it goes."""
+"""``/v1/reclusterings``: start the nightly job, see how it goes, apply its plan, take it back."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from service.problems import ProblemError, field_problem
 from service.responses import json_response, reclustering_path
 from service.routes.parameters import Limit, refuse_unknown_parameters
 from service.schemas import ReclusteringInput, ReclusteringListOutput, ReclusteringOutput
+from service.views import Reclustering
 
 router = APIRouter(tags=["reclusterings"])
 
@@ -28,20 +29,28 @@ _STORE_PROBLEMS: Final = (
     problems.STORE_MISMATCH,
     problems.INTERNAL_ERROR,
 )
+_STATE_PROBLEMS: Final = (
+    problems.RECLUSTERING_RUNNING,
+    problems.RECLUSTERING_STATE,
+    problems.STORE_FULL,
+    *_STORE_PROBLEMS,
+)
+_STARTED: Final = json_answer(
+    ReclusteringOutput,
+    "Started; read its path until `finished_at` is not `null`.",
+    headers={"Location": "The reclustering's path."},
+)
+ReclusteringId = Annotated[str, Path(description="As given out.", examples=["r_ojswg3dvon2gk4tj"])]
 
 
 @router.post(
     "/v1/reclusterings",
     name="start_reclustering",
-    summary="Recluster everything stored",
+    summary="Recluster what is stored",
     status_code=202,
     response_model=None,
     responses={
-        202: json_answer(
-            ReclusteringOutput,
-            "Started; read its path until `state` is `applied`, `planned` or `failed`.",
-            headers={"Location": "The reclustering's path."},
-        ),
+        202: _STARTED,
         **problem_responses(
             problems.MALFORMED_BODY,
             problems.RECLUSTERING_RUNNING,
@@ -51,16 +60,27 @@ _STORE_PROBLEMS: Final = (
             *_STORE_PROBLEMS,
         ),
     },
-    openapi_extra=body_of("ReclusteringInput", examples={"apply": {"apply": True}}, required=False),
+    openapi_extra=body_of(
+        "ReclusteringInput",
+        examples={"apply": {"apply": True}, "plan": {"apply": False, "window_days": 7}},
+        required=False,
+    ),
 )
 async def start_reclustering(request: Request) -> Response:
-    """Start the nightly job: cluster everything anew and lay the old cluster ids onto the result.
+    """Start the nightly job: cluster the window anew and lay the old cluster ids onto the result.
 
     Articles may be posted meanwhile. Without a body the result is applied; with
-    `{"apply": false}` it only counts what would change.
+    `{"apply": false}` it is kept as a plan for a week, until `:apply` or the next one that is
+    applied. The job refuses to apply what changes more than SAMESTORY_RECLUSTER_MAX_CHURN allows.
     """
     given = await _given(request)
-    reclustering = await context_of(request).backend.nightly.start(apply=given.apply)
+    reclustering = await context_of(request).backend.nightly.start(
+        apply=given.apply, window_days=given.window_days
+    )
+    return _accepted(reclustering)
+
+
+def _accepted(reclustering: Reclustering) -> Response:
     return json_response(
         reclustering,
         status=202,
@@ -109,17 +129,53 @@ async def list_reclusterings(request: Request, limit: Limit = 20) -> Response:
         **problem_responses(problems.NOT_FOUND, *_STORE_PROBLEMS),
     },
 )
-async def get_reclustering(
-    request: Request,
-    reclustering_id: Annotated[
-        str, Path(description="As given out.", examples=["r_ojswg3dvon2gk4tj"])
-    ],
-) -> Response:
-    """Read how far a reclustering has come, and what it changed once it is done."""
+async def get_reclustering(request: Request, reclustering_id: ReclusteringId) -> Response:
+    """Read how far a reclustering has come, and what it changes once that is known."""
     reclustering = await context_of(request).backend.nightly.get(reclustering_id)
+    return json_response(_known(reclustering, reclustering_id))
+
+
+@router.post(
+    "/v1/reclusterings/{reclustering_id}:apply",
+    name="apply_reclustering",
+    summary="Apply a plan",
+    status_code=202,
+    response_model=None,
+    responses={202: _STARTED, **problem_responses(problems.NOT_FOUND, *_STATE_PROBLEMS)},
+)
+async def apply_reclustering(request: Request, reclustering_id: ReclusteringId) -> Response:
+    """Apply a reclustering that was planned, or refused as too large a change.
+
+    Articles that were posted, changed or deleted since then stay as they are now; new ones follow
+    those that they were put with. Once another reclustering was applied, or editors' constraints
+    changed, a plan can no longer be applied.
+    """
+    reclustering = await context_of(request).backend.nightly.start_applying(reclustering_id)
+    return _accepted(_known(reclustering, reclustering_id))
+
+
+@router.post(
+    "/v1/reclusterings/{reclustering_id}:rollback",
+    name="roll_back_reclustering",
+    summary="Take a reclustering back",
+    status_code=202,
+    response_model=None,
+    responses={202: _STARTED, **problem_responses(problems.NOT_FOUND, *_STATE_PROBLEMS)},
+)
+async def roll_back_reclustering(request: Request, reclustering_id: ReclusteringId) -> Response:
+    """Take back the reclustering that was applied last.
+
+    Every article that it moved returns to its cluster, and merged ids live again. Articles posted
+    since then stay, or follow those that they were put with; none is lost.
+    """
+    reclustering = await context_of(request).backend.nightly.start_rolling_back(reclustering_id)
+    return _accepted(_known(reclustering, reclustering_id))
+
+
+def _known(reclustering: Reclustering | None, reclustering_id: str) -> Reclustering:
     if reclustering is None:
         raise ProblemError(
             problems.NOT_FOUND,
             f"there is no reclustering with the id {reclustering_id[:80]!r}",
         )
-    return json_response(reclustering)
+    return reclustering

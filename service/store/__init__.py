@@ -93,12 +93,16 @@ class StoredMember:
 
 @dataclass(frozen=True, slots=True)
 class ClusterMembers:
-    """A touched cluster: its revision, its whole size, and its members up to the asked limit."""
+    """A touched cluster: its revision, its whole size, and its members up to the asked limit.
+
+    ``named`` are others in it, among the handles that were asked for by name.
+    """
 
     cluster_id: str
     revision: int
     size: int
     members: tuple[StoredMember, ...]
+    named: tuple[int, ...] = ()
 
 
 def _no_weights() -> UInt8Array:
@@ -315,9 +319,17 @@ class ClusterStore(Protocol):
         ...
 
     async def members(
-        self, cluster_ids: Sequence[str], *, known: Sequence[int], limit: int
+        self,
+        cluster_ids: Sequence[str],
+        *,
+        known: Sequence[int],
+        limit: int,
+        named: Sequence[int] = (),
     ) -> dict[str, ClusterMembers]:
-        """Members of clusters (each up to ``limit``, newest first); missing ones are left out."""
+        """Members of clusters (each up to ``limit``, newest first); missing ones are left out.
+
+        Of clusters with more members, those of ``named`` that are in them are told besides.
+        """
         ...
 
     async def commit(self, commit: Commit) -> StoredArticle:

@@ -16,6 +16,7 @@ import numpy as np
 from clustering.articles import UInt64Array
 from service.store import keys
 from service.store.connection import Connection
+from service.store.constraint_check import check_constraints
 from service.store.encoding import (
     parse_expiring,
     stored_cluster,
@@ -35,6 +36,12 @@ _UNCHECKED = {
     keys.JOB_ORDER,
     keys.SCHEDULE,
     keys.UNDO,
+}
+_OF_CONSTRAINTS = {
+    keys.CONSTRAINTS,
+    keys.CONSTRAINT_TERMS,
+    keys.CONSTRAINTS_OF,
+    keys.CONSTRAINT_ORDER,
 }
 
 
@@ -56,6 +63,7 @@ class _Contents:
     next_to_expire: int = 0
     shards: dict[tuple[int, int], dict[bytes, bytes]] = field(default_factory=dict)
     long_buckets: dict[tuple[int, int, int], bytes] = field(default_factory=dict)
+    constraints: dict[str, Any] = field(default_factory=dict)
 
 
 async def find_contradictions(
@@ -68,6 +76,14 @@ async def find_contradictions(
     problems += _check_articles(contents)
     problems += await _check_clusters(connection, contents)
     problems += _check_buckets(contents, bucket_ids_of)
+    problems += check_constraints(
+        contents.constraints,
+        {
+            digest: contents.assignments[handle][0]
+            for digest, handle in contents.handle_of.items()
+            if handle in contents.assignments
+        },
+    )
     return problems
 
 
@@ -95,7 +111,9 @@ async def _read(connection: Connection, names: keys.Keys) -> tuple[_Contents, li
         values = await connection.batch(
             [_READ_COMMANDS[bytes(kind)](key) for key, kind in zip(batch, types, strict=True)]
         )
-        for key, value in zip(batch, values, strict=True):
+        for key, kind, value in zip(batch, types, values, strict=True):
+            if bytes(kind) == b"none" or value is None:
+                continue  # it went away between listing and reading
             name = key.decode("utf-8").removeprefix(names.prefix)
             if not _file(contents, name, value):
                 problems.append(f"key {name} is none of this layout")
@@ -135,6 +153,9 @@ def _file(contents: _Contents, name: str, value: Any) -> bool:
             contents.partitions[int(number)] = (first, shards, buckets)
     elif name == keys.EXPIRING:
         contents.next_to_expire, contents.expiring = parse_expiring(value)
+    elif name in _OF_CONSTRAINTS:
+        ordered = name == keys.CONSTRAINT_ORDER
+        contents.constraints[name] = dict(_scored(value)) if ordered else value
     elif name in _UNCHECKED or name.startswith((keys.LEASE, keys.PLAN)):
         pass
     else:

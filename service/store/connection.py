@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -71,14 +73,17 @@ class Connection:
         # connection notices that the server was restarted. A script that ran although its answer
         # was lost is refused the second time by its own checks.
         retry = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+        # No timeout on each read and write: every exchange is bounded as a whole, below, and a
+        # timer for each step takes longer than the step.
         self._pool = BlockingConnectionPool.from_url(
             url,
             max_connections=_MAX_CONNECTIONS,
             timeout=timeout_seconds,
-            socket_timeout=timeout_seconds,
+            socket_timeout=None,
             socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS,
             retry=retry,
         )
+        self._pool.connection_class = _packing_quickly(self._pool.connection_class)
         self._client: Redis = Redis(connection_pool=self._pool)
         self._prefix = prefix
         self._server = _server_of(url)
@@ -144,11 +149,7 @@ class Connection:
 
     @contextlib.contextmanager
     def _translating(self) -> Iterator[None]:
-        """Turn what the client raises into the store's errors.
-
-        The bound on the whole exchange stands beside the socket's own timeout because a server
-        that hangs costs one timeout for the command and another for the new connection.
-        """
+        """Turn what the client raises into the store's errors."""
         try:
             yield
         except NoScriptError:
@@ -216,6 +217,15 @@ class Connection:
                 "use another collection or another database"
             )
         return StoreError(f"{self._server}: {text}")
+
+
+def _packing_quickly(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """Return that kind of connection, which writes commands as bytes in C and not in Python."""
+
+    def pack_command(_: AbstractConnection, *arguments: Argument) -> list[bytes]:
+        return [hiredis.pack_command(arguments)]  # type: ignore[arg-type]  # says: of one
+
+    return type(f"Quick{kind.__name__}", (kind,), {"pack_command": pack_command})
 
 
 def _server_of(url: str) -> str:

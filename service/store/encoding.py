@@ -71,6 +71,12 @@ def pack_handles(handles: Iterable[int]) -> bytes:
     return np.fromiter(handles, dtype="<u4").tobytes()
 
 
+def unpack_handles(packed: bytes) -> list[int]:
+    """Return the handles that `pack_handles` packed."""
+    handles: list[int] = np.frombuffer(packed, dtype="<u4").tolist()
+    return handles
+
+
 def pack_header(digest: bytes, revision: int, received_at_seconds: float, article_id: str) -> bytes:
     """Return what stands in front of every document.
 

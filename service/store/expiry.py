@@ -16,7 +16,12 @@ from itertools import islice
 from typing import Final
 
 from service.store import SnapshotArticle, keys
-from service.store.encoding import parse_expiring, unpack_assignment, unpack_header
+from service.store.encoding import (
+    HEADER_BYTES,
+    parse_expiring,
+    unpack_assignment,
+    unpack_header,
+)
 from service.store.redis_store import RedisClusterStore
 
 ARTICLES_PER_STEP: Final = keys.HANDLES_PER_SHARD
@@ -30,7 +35,6 @@ TOMBSTONE_SHARDS_PER_STEP: Final = 64
 
 _MOST_SHARDS_READ: Final = 1024
 _EDGES_PER_CALL: Final = 64
-_HEADER_BYTES: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +191,12 @@ class ExpiringClusterStore(RedisClusterStore):
                 for number, found in zip(shards, slots, strict=True)
                 for slot in found
             ]
-            newest = max((h for h in handles if above < h <= edge), default=0)
-            if newest:
+            for handle in sorted((h for h in handles if above < h <= edge), reverse=True):
                 header = await self._connection.execute(
-                    "GETRANGE", self._keys.key(keys.DOCUMENT, newest), 0, _HEADER_BYTES - 1
+                    "GETRANGE", self._keys.key(keys.DOCUMENT, handle), 0, HEADER_BYTES - 1
                 )
-                if len(header) == _HEADER_BYTES:
+                if len(header) == HEADER_BYTES:  # else it was deleted between the two
                     return unpack_header(bytes(header))[2]
-                # It was deleted between the two: look again.
-                continue
             shard -= len(shards)
             count = min(2 * count, _EDGES_PER_CALL)
         return None
@@ -247,7 +248,7 @@ class ExpiringClusterStore(RedisClusterStore):
 def _edges(
     firsts: list[tuple[int, int]], floor: int, last: int, current_number: int
 ) -> Iterator[int]:
-    """Handles that expiry may reach up to, ascending: the last ones of partitions.
+    """Yield the handles that expiry may reach up to, ascending: the last ones of partitions.
 
     Parameters
     ----------
@@ -261,8 +262,7 @@ def _edges(
     if not firsts:
         # Nothing has buckets: any handle will do, and a whole assignment hash is the least work.
         per_shard = keys.HANDLES_PER_SHARD
-        for end in range(floor + per_shard - floor % per_shard - 1, last, per_shard):
-            yield end
+        yield from range(floor + per_shard - floor % per_shard - 1, last, per_shard)
         if last > floor:
             yield last
         return

@@ -32,7 +32,7 @@ jobs, jobs:order       hash,     background jobs and their order
                        zset
 k                      hash      constraint id → who, when, why, undone by whom (JSON)
 k:terms                hash      constraint id → kind, state, cluster id, articles (digest and id)
-k:of                   hash      article digest or cluster id → ids of its constraints, commas between
+k:of                   hash      article digest or cluster id → ids of its constraints
 k:order                zset      constraint ids in order of creation
 schedule               hash      what runs by the clock → when it last ran
 lease:NAME             string    holder of a lease, with expiry

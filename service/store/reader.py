@@ -20,6 +20,7 @@ from service.store.encoding import (
     stored_article,
     stored_cluster,
     unpack_assignment,
+    unpack_handles,
     unpack_header,
 )
 
@@ -33,26 +34,46 @@ class StoreReader(Bookkeeping):
     """The reading part of `service.store.ClusterStore`."""
 
     async def members(
-        self, cluster_ids: Sequence[str], *, known: Sequence[int], limit: int
+        self,
+        cluster_ids: Sequence[str],
+        *,
+        known: Sequence[int],
+        limit: int,
+        named: Sequence[int] = (),
     ) -> dict[str, ClusterMembers]:
-        """Members of open clusters (each up to ``limit``, newest first); others are left out."""
+        """Members of open clusters (each up to ``limit``, newest first); others are left out.
+
+        Of clusters with more members, those of ``named`` that are in them are told besides.
+        """
         if not cluster_ids:
             return {}
         flat = iter(
             await self._connection.run(
-                "members", limit, len(cluster_ids), *cluster_ids, pack_handles(known)
+                "members",
+                limit,
+                len(cluster_ids),
+                *cluster_ids,
+                pack_handles(known),
+                pack_handles(named),
             )
         )
         found: dict[str, ClusterMembers] = {}
         for cluster_id in flat:
-            revision, size, count = islice(flat, 3)
+            revision, size, count, also = islice(flat, 4)
             members = []
             for _ in range(count):
                 handle, assignment, record = islice(flat, 3)
                 _, group_id = unpack_assignment(assignment)
                 members.append(StoredMember(handle, group_id, record))
             name = cluster_id.decode("ascii")
-            found[name] = ClusterMembers(name, revision, size, tuple(members))
+            given = {member.handle for member in members}
+            found[name] = ClusterMembers(
+                cluster_id=name,
+                revision=revision,
+                size=size,
+                members=tuple(members),
+                named=tuple(handle for handle in unpack_handles(also) if handle not in given),
+            )
         return found
 
     async def article(self, article_id: str) -> StoredArticle | None:

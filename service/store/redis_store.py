@@ -30,6 +30,7 @@ from service.store import (
 )
 from service.store.check import find_contradictions
 from service.store.connection import Connection
+from service.store.constraints import ConstraintStore
 from service.store.encoding import (
     check_minted_id,
     existing_article,
@@ -42,14 +43,14 @@ from service.store.encoding import (
 from service.store.plans import PlanStore
 
 _OLDEST_SERVER: Final = (7, 0)
-_PARTITIONS_PER_RETENTION: Final = 4
+PARTITIONS_PER_RETENTION: Final = 4
 _SECONDS_PER_DAY: Final = 86_400
 _DELETE_ATTEMPTS: Final = 100
 
 BucketIdsOfRecord = Callable[[bytes], UInt64Array]
 
 
-class RedisClusterStore(PlanStore):
+class RedisClusterStore(PlanStore, ConstraintStore):
     """`service.store.ClusterStore` on Redis 7.0 or later, or Valkey.
 
     Parameters
@@ -88,7 +89,7 @@ class RedisClusterStore(PlanStore):
             raise ValueError(f"retention_days is {retention_days}: give more than 0")
         names = keys.Keys(collection)
         super().__init__(Connection(url, names.prefix, timeout_seconds=timeout_seconds), names)
-        days = math.ceil(retention_days / _PARTITIONS_PER_RETENTION)
+        days = math.ceil(retention_days / PARTITIONS_PER_RETENTION)
         self._partition_days = days
         self._bucket_ids_of = bucket_ids_of
         limits = BucketLimits() if bucket_limits is None else bucket_limits

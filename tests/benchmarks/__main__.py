@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.benchmarks.report import RESULTS, Table, machine, write
 
-BENCHMARKS = ("near_duplicates", "batch", "growth", "requests", "memory")
+BENCHMARKS = ("near_duplicates", "batch", "growth", "distributed", "requests", "memory")
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -45,4 +45,8 @@ def main(socket: str, name: str, articles: list[dict[str, str]]) -> None:
 
 if __name__ == "__main__":
     _socket, _name, _file = sys.argv[1:]
-    main(_socket, _name, [json.loads(line) for line in Path(_file).open(encoding="utf-8")])
+    main(
+        _socket,
+        _name,
+        [json.loads(line) for line in Path(_file).read_text("utf-8").split("\n") if line],
+    )

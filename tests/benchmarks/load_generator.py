@@ -56,5 +56,9 @@ async def _main(port: int, bodies: list[bytes], connections: int, path: str) -> 
 
 if __name__ == "__main__":
     _port, _file, _connections, _path = sys.argv[1:]
-    _bodies = [json.loads(line).encode("utf-8") for line in Path(_file).open(encoding="utf-8")]
+    _bodies = [
+        json.loads(line).encode("utf-8")
+        for line in Path(_file).read_text("utf-8").split("\n")
+        if line
+    ]
     asyncio.run(_main(int(_port), _bodies, int(_connections), _path))

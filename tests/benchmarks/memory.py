@@ -19,6 +19,7 @@ from clustering.articles import UInt64Array
 from clustering.packing import pack_document, pack_features, unpack_features
 from clustering.preparer import Preparer
 from clustering.propose import bucket_ids, bucket_weights
+from service.identifiers import mint_cluster_id, mint_duplicate_group_id
 from service.store import Commit, keys
 from service.store.connection import Connection
 from service.store.embedded import EmbeddedServer
@@ -95,8 +96,8 @@ async def _bytes_by_part(url: str, arguments: argparse.Namespace) -> dict[str, f
                 ),
                 bucket_ids=buckets,
                 bucket_weights=bucket_weights(buckets),
-                cluster_id=f"c{number:025d}",
-                duplicate_group_id=f"d{number:025d}",
+                cluster_id=mint_cluster_id(),
+                duplicate_group_id=mint_duplicate_group_id(),
                 horizon=number,
                 now_seconds=_FIRST_SECOND,
             )

@@ -161,7 +161,7 @@ def _datasketch_per_second(folder: Path, url: str, articles: Sequence[dict[str, 
                 file.write(json.dumps(article) + "\n")
         socket = url.removeprefix("unix://").partition("?")[0]
         runs.append(["tests.benchmarks.datasketch_on_redis", socket, "peer", path])
-    slowest = max(measured["whole_seconds"] for measured in _measured(*runs))
+    slowest: float = max(measured["whole_seconds"] for measured in _measured(*runs))
     return len(articles) / slowest
 
 

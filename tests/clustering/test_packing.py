@@ -22,6 +22,7 @@ from clustering.packing import pack_document, pack_features, unpack_document, un
 from clustering.propose import SignatureScheme, event_tokens, text_signature
 
 UINT32 = st.integers(0, 2**32 - 1)
+SHORT = st.integers(0, 2**24 - 1).map(lambda short: short << 8)
 
 
 def uint32(values: list[int]) -> UInt32Array:
@@ -43,7 +44,7 @@ def vectors(draw: st.DrawFn) -> TermVector:
         lead_counts=columns[1],
         title_counts=columns[2],
         term_flags=columns[3],
-        bigram_ids=uint32(sorted(draw(st.sets(UINT32, max_size=40)))),
+        bigram_ids=uint32(sorted(draw(st.sets(UINT32, max_size=40) | st.sets(SHORT, max_size=40)))),
         token_count=draw(UINT32),
     )
 
@@ -64,7 +65,7 @@ def any_features(draw: st.DrawFn) -> ArticleFeatures:
         publisher=draw(st.text(max_size=40)),
         published_at_seconds=draw(st.none() | st.integers(-(2**63), 2**63 - 1)),
         vector=vector,
-        text_signature=uint32(draw(st.lists(UINT32, max_size=30))),
+        text_signature=uint32(draw(st.lists(UINT32, max_size=30) | st.lists(SHORT, max_size=30))),
         event_tokens=tokens,
     )
 

@@ -21,6 +21,7 @@ from clustering.articles import Article
 from clustering.errors import InvalidArticleError
 from clustering.neighbourhood import RunnerUp
 from service.app import create_app
+from service.constraint_views import ConstraintView
 from service.identifiers import derive_article_id
 from service.settings import Settings
 from service.store import StoreError, StoreFullError, StoreUnavailableError
@@ -39,6 +40,7 @@ from service.views import (
     ReclusteringState,
     ReclusteringStateError,
 )
+from tests.service.fake_constraints import FakeConstraining, FakeLineage
 
 RECEIVED_AT = datetime(2026, 3, 10, 7, 0, tzinfo=UTC)
 NOW = RECEIVED_AT.timestamp()
@@ -51,6 +53,7 @@ class FakeBackend:
         self.posted: dict[str, Article] = {}
         self.revisions: dict[str, int] = {}
         self.merged: dict[str, str] = {}
+        self.said: list[ConstraintView] = []
         self.closed_clusters: set[str] = set()
         self.jobs: dict[str, Reclustering] = {}
         self.away = False
@@ -75,6 +78,14 @@ class FakeBackend:
     @property
     def nightly(self) -> FakeNightly:
         return FakeNightly(self)
+
+    @property
+    def constraints(self) -> FakeConstraining:
+        return FakeConstraining(self.said, self.call)
+
+    @property
+    def lineage(self) -> FakeLineage:
+        return FakeLineage({cluster_of(article) for article in self.posted.values()}, self.call)
 
     async def open(self) -> None:
         if self.open_error is not None:

@@ -118,6 +118,36 @@ class TestRecluster:
         assert shown.returncode == 0
         assert f"{len(sample_articles())} articles now in" in shown.stderr
 
+    def test_plan_show_apply_and_roll_back(self, tmp_path: Path, samples: Path) -> None:
+        data_dir = tmp_path / "data"
+        with Service(data_dir) as service:
+            service.start()
+            assert samestory("import", samples, "--server", service.url).returncode == 0
+            window = ("--window-days", "30", "--data-dir", data_dir)
+            planned = samestory("recluster", "--dry-run", *window)
+            assert planned.returncode == 0, planned.stderr
+            assert "samestory recluster apply r_" in planned.stderr
+            (job,) = service.client.get("/v1/reclusterings").json()["reclusterings"]
+            name = job["reclustering_id"]
+
+            def review(verb: str, *more: str) -> subprocess.CompletedProcess[str]:
+                return samestory("recluster", verb, *more, "--data-dir", data_dir)
+
+            shown = review("show", name)
+            assert (shown.returncode, f"{name}: " in shown.stderr) == (0, True)
+            wrong = review("rollback", name)
+            assert (wrong.returncode, "only what was applied" in wrong.stderr) == (1, True)
+            done = review("apply", name, "--json")
+            assert json.loads(done.stdout)["state"] == "applied"
+            back = review("rollback", name)
+            assert (back.returncode, "taken back" in back.stderr) == (0, True)
+            listed = review("list")
+            assert name in listed.stderr
+            missing = review("show", "r_none")
+            assert (missing.returncode, "recluster list" in missing.stderr) == (2, True)
+        bad = samestory("recluster", "--window-days", "0", "--data-dir", data_dir)
+        assert (bad.returncode, "--window-days" in bad.stderr) == (2, True)
+
     def test_without_data_it_says_where_it_looked(self, tmp_path: Path) -> None:
         done = samestory("recluster", "--data-dir", tmp_path / "nowhere")
         assert done.returncode == 2

@@ -97,6 +97,15 @@ async def test_a_restart_does_not_run_it_again(workers: Workers) -> None:
     assert workers.nights == 1
 
 
+async def test_the_first_round_may_come_after_the_time(workers: Workers) -> None:
+    workers.clock.seconds = BEGIN + 14.5 * HOUR - 1
+    worker = workers.worker()
+    workers.clock.seconds += 3
+    await worker.round()
+    await worker.round()
+    assert workers.nights == 1
+
+
 async def test_another_takes_over(workers: Workers) -> None:
     first, second = workers.worker(), workers.worker()
     assert await first.round()

@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import tracemalloc
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import Table, parquet  # type: ignore[import-untyped]
 
 from service.importers import ImportedArticle, ImportProblem, read_articles, read_input
 from service.importers.feeds import plain_text
@@ -341,6 +344,73 @@ class TestFeeds:
         assert plain_text(f"<p>{escape(text)}</p>").split() == text.split()
 
 
+def table(rows: Sequence[Mapping[str, Any]], path: Path, **options: Any) -> Path:
+    parquet.write_table(Table.from_pylist(list(rows)), path, **options)
+    return path
+
+
+class TestParquet:
+    def test_reads_one_article_a_row(self, tmp_path: Path) -> None:
+        rows = [{**ARTICLE, "id": f"a-{k}"} for k in range(1_300)]
+        path = table(rows, tmp_path / "a.parquet", row_group_size=1_000)
+        assert articles(path) == rows
+
+    def test_dates_numbers_and_what_is_missing(self, tmp_path: Path) -> None:
+        moment = datetime(2025, 3, 4, 21, 30, tzinfo=UTC)
+        rows: list[dict[str, Any]] = [
+            {"id": 7, "body": "text", "published_at": moment, "label": "e1"},
+            {"id": None, "body": "other", "published_at": None, "label": None},
+        ]
+        first, second = read(table(rows, tmp_path / "a.parquet"))
+        assert isinstance(first, ImportedArticle)
+        assert isinstance(second, ImportedArticle)
+        assert first.fields == {"id": "7", "text": "text", "published_at": moment.isoformat()}
+        assert first.extra == {"label": "e1"}
+        assert first.where.endswith("a.parquet#1")
+        assert second.fields == {"text": "other"}
+
+    def test_dates_without_a_time(self, tmp_path: Path) -> None:
+        rows: list[dict[str, Any]] = [{"text": "t", "date": date(2025, 3, 4)}]
+        assert articles(table(rows, tmp_path / "a.parquet"))[0]["published_at"] == "2025-03-04"
+
+    def test_knows_it_by_its_first_bytes(self, tmp_path: Path) -> None:
+        assert articles(table([ARTICLE], tmp_path / "part-00000")) == [ARTICLE]
+
+    def test_says_what_is_wrong(self, tmp_path: Path) -> None:
+        assert (
+            "no column holds the text"
+            in problem(table([{"id": "a"}], tmp_path / "a.parquet")).message
+        )
+        whole = table([ARTICLE], tmp_path / "b.parquet").read_bytes()
+        cut = problem(written(tmp_path / "c.parquet", whole[: len(whole) // 2]))
+        assert "not a whole Parquet file" in cut.message
+        assert cut.whole_input
+        assert problem(written(tmp_path / "d.parquet", b"")).whole_input
+
+    def test_a_damaged_page_ends_it_after_the_good_rows(self, tmp_path: Path) -> None:
+        rows = [{"text": f"{k} " + "words " * 50} for k in range(2_000)]
+        path = table(rows, tmp_path / "a.parquet", row_group_size=1_000, use_dictionary=False)
+        data = bytearray(path.read_bytes())
+        middle = len(data) * 3 // 4
+        data[middle : middle + 200] = bytes(200)
+        found = read(written(path, bytes(data)))
+        assert isinstance(found[-1], ImportProblem)
+        assert found[-1].whole_input
+        assert len(found) > 500
+
+    def test_memory_does_not_grow_with_the_file(self, tmp_path: Path) -> None:
+        small = table([{"text": "x" * 2_000}] * 1_000, tmp_path / "a.parquet", compression="none")
+        large = table([{"text": "y" * 2_000}] * 15_000, tmp_path / "b.parquet", compression="none")
+        for path in (small, large):
+            tracemalloc.start()
+            try:
+                assert sum(1 for _ in read_input(path)) > 0
+                _, peak_bytes = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert peak_bytes < 8_000_000
+
+
 class TestFolders:
     def test_reads_pages_by_path(self, tmp_path: Path) -> None:
         (tmp_path / "b" / "c").mkdir(parents=True)
@@ -363,8 +433,25 @@ class TestFolders:
         assert isinstance(second, ImportedArticle)
 
     def test_says_that_a_folder_holds_nothing(self, tmp_path: Path) -> None:
-        written(tmp_path / "a.jsonl", "{}")
+        written(tmp_path / "a.md", "notes")
         assert "holds no .html" in problem(tmp_path).message
+
+    def test_reads_partitions_by_path(self, tmp_path: Path) -> None:
+        (tmp_path / "day=2").mkdir()
+        written(tmp_path / "day=2" / "part-0.csv", "text\nthird\n")
+        written(tmp_path / "day=1.jsonl.gz", '{"text": "first"}\n{"text": "second"}\n')
+        table([{"text": "fourth"}], tmp_path / "part-1.parquet")
+        written(tmp_path / "_SUCCESS", "")
+        written(tmp_path / "_written.jsonl", '{"text": "not an article"}')
+        assert [item["text"] for item in articles(tmp_path)] == [
+            *("first", "second", "third", "fourth")
+        ]
+
+    def test_pages_come_before_partitions(self, tmp_path: Path) -> None:
+        """What lies beside pages tells of them."""
+        written(tmp_path / "a.txt", "page")
+        written(tmp_path / "index.jsonl", '{"text": "of a.txt"}')
+        assert [item["text"] for item in articles(tmp_path)] == ["page"]
 
     @pytest.mark.parametrize(
         ("content", "expected"),
@@ -390,7 +477,7 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
-    assert "format is not known" in problem(written(tmp_path / "a.parquet", "PAR1")).message
+    assert "format is not known" in problem(written(tmp_path / "a.feather", "ARROW1")).message
 
 
 def test_several_inputs_follow_one_another(tmp_path: Path) -> None:

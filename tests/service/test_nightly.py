@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from service.nightly import Nightly
-from service.store import Reassignment, ReassignmentResult
+from service.store import Reassignment, ReassignmentResult, keys
 from service.store.plans import Switch
 from service.store.redis_store import RedisClusterStore
 from service.views import Reclustering, ReclusteringInProgressError
@@ -196,8 +196,9 @@ async def test_a_run_that_was_overtaken_applies_nothing(core: Core) -> None:
     before = await core.places()
 
     async def overtaken() -> None:
-        await core.store.release_lease("recluster", "r_slow")
-        assert await core.store.acquire_lease("recluster", "r_other", ttl_seconds=60)
+        # At once, so that no heartbeat comes between.
+        lease = core.store._keys.key(keys.LEASE, keys.RECLUSTER_LEASE)
+        await core.store._connection.execute("SET", lease, "r_other", "PX", 60_000)
 
     assert isinstance(core.store, HookedStore)
     core.store.before["counts"] = overtaken
@@ -253,7 +254,7 @@ async def until_finished(core: Core, job: Reclustering) -> Reclustering:
 
 
 async def watched(core: Core) -> None:
-    await asyncio.gather(*core.nightly._children)
+    await core.nightly._children.wait()
 
 
 async def test_a_process_of_its_own(core: Core) -> None:
@@ -276,7 +277,7 @@ async def test_a_child_without_a_word_is_reported(
     before = await core.places()
     start: Callable[[], Awaitable[Reclustering]] = core.nightly.start
     if way == "dies":
-        core.nightly._child_environment["SAMESTORY_RETENTION_DAYS"] = "not a number"
+        core.nightly._children.environment["SAMESTORY_RETENTION_DAYS"] = "not a number"
         await start()
     else:
         monkeypatch.setattr("sys.executable", "/nowhere/python")

@@ -9,16 +9,20 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 import pytest
+from httpx2 import Response
 from redis import Redis
+from starlette.testclient import TestClient
 
 from clustering.articles import Article, UInt64Array
 from clustering.packing import unpack_features
 from clustering.propose import bucket_ids
+from service.app import create_app
 from service.clusterer import Clusterer
 from service.ingest import Ingest
 from service.nightly import Nightly
 from service.reading import Reading
 from service.retention import Expired, Retention
+from service.settings import Settings
 from service.store.expiry import ExpiringClusterStore, ExpiryStatus, ExpiryStep
 from service.views import ClosedView, IngestOutcome
 from tests.service.wiring import NOW, Clock, samples
@@ -54,7 +58,7 @@ async def service(redis_url: str) -> AsyncIterator[Service]:
     def bucket_ids_of(record: bytes) -> UInt64Array:
         return bucket_ids(unpack_features(record), clusterer.scheme)
 
-    store = ExpiringClusterStore(redis_url, bucket_ids_of=bucket_ids_of)
+    store = ExpiringClusterStore(redis_url, bucket_ids_of=bucket_ids_of, timeout_seconds=30)
     await store.open("f00d")
     clock = Clock()
     yield Service(
@@ -191,3 +195,33 @@ async def test_it_leaves_the_server_to_others() -> None:
     expired = await retention.run(tombstones=False, share_of_time=0.25)
     assert expired == Expired(articles=101, finished=True)
     assert time.monotonic() - begun > 0.7
+
+
+def test_the_service_does_it_by_itself(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole application: an old article leaves, its cluster says so, the metrics count it."""
+    monkeypatch.setattr("service.housekeeping._FIRST_ROUND_SECONDS", 0.3)
+    monkeypatch.setattr("service.housekeeping._ROUND_SECONDS", 0.3)
+    clock = Clock()
+    settings = Settings(redis_url=redis_url, tombstone_days=10, store_timeout_seconds=30)
+    with TestClient(create_app(settings, now=clock)) as client:
+        posted = client.post("/v1/articles", json={"id": "old", "text": samples()[0].text}).json()
+        path = f"/v1/clusters/{posted['cluster_id']}"
+        assert client.get(path).status_code == 200
+        clock.seconds = NOW + 60 * DAY
+        problem = wait_for(lambda: client.get(path), 410).json()
+        assert problem["type"] == "urn:samestory:problem:cluster-closed"
+        assert problem["closed_at"].startswith("2025-05-")
+        assert client.get("/v1/articles/old").status_code == 404
+        assert client.get(path + "/articles").status_code == 410
+        wait_for(lambda: client.get("/metrics"), 200, text='samestory_expired{what="articles"} 1.0')
+        clock.seconds = NOW + 75 * DAY
+        wait_for(lambda: client.get(path), 404)
+
+
+def wait_for(ask: Callable[[], Response], status: int, *, text: str = "") -> Response:
+    for _ in range(300):
+        response = ask()
+        if response.status_code == status and text in response.text:
+            return response
+        time.sleep(0.05)
+    raise AssertionError(f"{response.status_code} {response.text}")

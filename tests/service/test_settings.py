@@ -41,6 +41,7 @@ def test_every_setting_is_described_and_read_from_its_variable(
         "log_format": "text",
         "recluster_at": "03:30",
         "timezone": "Europe/Lisbon",
+        "recluster_max_churn": "0.5",
     }
     for setting, field in Settings.model_fields.items():
         assert field.description, setting

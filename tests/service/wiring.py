@@ -42,6 +42,7 @@ class Core:
     reading: Reading
     nightly: Nightly
     url: str
+    clock: Clock
 
     async def places(self) -> dict[str, tuple[str, str]]:
         """Article id → cluster id and near-duplicate group id, of everything stored."""
@@ -103,10 +104,16 @@ def make_core(url: str, *, child_environment: dict[str, str] | None = None) -> C
         nightly=Nightly(
             store,
             clusterer,
-            child_environment={"REDIS_URL": url, **(child_environment or {})},
+            child_environment={
+                "REDIS_URL": url,
+                # The samples are of the past: a child, on the clock of today, must not drop them.
+                "SAMESTORY_RETENTION_DAYS": "36500",
+                **(child_environment or {}),
+            },
             now=lambda: clock.seconds,
         ),
         url=url,
+        clock=clock,
     )
 
 

@@ -1,14 +1,17 @@
 -- Changes of clusters: collected first, checked, and then written in one go.
 local touched, touched_order = {}, {}
 
--- What changes the clusters, for their lineage: nothing for a posting, else an id or BY_DELETION.
+-- What changes the clusters, for their lineage: a reclustering or a constraint by its id, a
+-- posting by nothing.
 local BY_DELETION = '-'
 local cause = ''
 
 -- Lineage log of a cluster: entries of kind, time (8 bytes), length of the other cluster's id, that
 -- id, length of the cause, cause; at most LOG_ENTRIES, the newest. A '!' in front of them all says
--- that older ones were left out. Articles are never named in it.
-local MINTED, MERGED_INTO, MERGED_IN, SPLIT_INTO, SPLIT_FROM, EMPTIED = 'n', '>', '<', '/', '^', '0'
+-- that older ones were left out. Articles are never named in it, and what the cluster's record
+-- tells, that a posting minted it or that its articles are gone, is not in it either.
+local MINTED, MERGED_INTO, MERGED_IN, SPLIT_INTO, SPLIT_FROM = 'n', '>', '<', '/', '^'
+local REOPENED = 'o'
 local LOG_ENTRIES = 64
 
 local function log_change(cluster_id, kind, now_number, other)
@@ -112,6 +115,8 @@ local function write_touched(now, merged, split)
             -- One that a posting minted needs no entry: its record has the time.
             if cluster.new and cause ~= '' then
                 log_change(cluster.id, MINTED, now_number, '')
+            elseif cluster.state ~= OPEN and size > 0 then
+                log_change(cluster.id, REOPENED, now_number, '')
             end
             local updated = now_number
             if size > 0 and cluster.aged then
@@ -134,8 +139,6 @@ local function write_touched(now, merged, split)
                         -- A headline pinned to it follows: see constraints_in_force.lua.
                         call('HINCRBY', base .. K.META, 'constraint_epoch', 1)
                     end
-                else
-                    log_change(cluster.id, EMPTIED, now_number, '')
                 end
             end
             call('HSET', base .. K.CLUSTERS .. shard, cluster.id,

@@ -94,27 +94,36 @@ local function forget_constraints(digest)
     new_constraint_epoch()
 end
 
--- The ids of the constraints in force that would not hold if every article were in the cluster
--- that cluster_of(handle) says.
-local function broken_constraints(cluster_of)
-    local broken = {}
+-- Whether a constraint in force would not hold with the changes of some articles: `changed` is
+-- handle -> {new cluster id}. Those that no changed article is named in hold as they did.
+local function breaks_a_constraint(changed)
+    local function cluster_of(handle)
+        local entry = changed[handle]
+        if entry then
+            return entry[1]
+        end
+        return (read_assignment(handle))
+    end
     for _, id in ipairs(call('ZRANGE', base .. K.CONSTRAINT_ORDER, 0, -1)) do
         local terms = split_terms(call('HGET', base .. K.CONSTRAINT_TERMS, id))
         if terms.in_force and #terms.articles > 0 then
-            local first = handle_of(terms.articles[1].digest)
-            local home = first and cluster_of(first)
-            local holds = terms.kind ~= NOT_IN_CLUSTER or home ~= terms.cluster_id
-            for i = 2, #terms.articles do
-                local other = handle_of(terms.articles[i].digest)
-                local together = other and cluster_of(other) == home
-                if other and together ~= (terms.kind == 'm') then
-                    holds = false
-                end
+            local handles, concerned = {}, false
+            for i, article in ipairs(terms.articles) do
+                handles[i] = handle_of(article.digest)
+                concerned = concerned or changed[handles[i]] ~= nil
             end
-            if not holds then
-                broken[#broken + 1] = id
+            if concerned then
+                local home = cluster_of(handles[1])
+                if terms.kind == NOT_IN_CLUSTER and home == terms.cluster_id then
+                    return true
+                end
+                for i = 2, #handles do
+                    if (cluster_of(handles[i]) == home) ~= (terms.kind == 'm') then
+                        return true
+                    end
+                end
             end
         end
     end
-    return broken
+    return false
 end

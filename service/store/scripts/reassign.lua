@@ -1,17 +1,22 @@
 #!lua
--- uses: common changes regroup
--- Apply a reclustering in one step. An article that changed since the snapshot stays where it is.
--- With a job, the job's record and what the stream has shown change in the same step, and what
--- takes it all back is kept until the next one.
+-- uses: common changes constraints regroup
+-- Apply a reclustering, or one step of a large one. An article that changed since the snapshot stays
+-- where it is. With a job, what takes each step back is kept until the next job; with the last step
+-- the job's record and what the stream has shown change.
 local fingerprint, now, horizon = take(), take(), take_number()
-local job, payload, generation, constraint_epoch = take(), take(), take_number(), take_number()
+local job, payload, generation = take(), take(), take_number()
+local step, final = take_number(), take() == '1'
 local now_number = tonumber(now)
 local found = call('HGET', base .. K.META, 'fingerprint')
 if found ~= fingerprint then
     return {'mismatch', found or ''}
 end
 if job ~= '' then
-    local reason = refused(job, generation, constraint_epoch)
+    cause = job
+    local reason = refused(job, generation)
+    if step > 1 and call('HGET', base .. K.UNDO, 'job') ~= job then
+        reason = 'superseded'
+    end
     if reason then
         return {'refused', reason}
     end
@@ -97,6 +102,11 @@ for _, old in ipairs(merged_order) do
 end
 local split = take_split()
 
+-- What editors said since the plan was made, and where articles went meanwhile, may not fit it.
+if breaks_a_constraint(changed) then
+    return {'refused', 'constrained'}
+end
+
 -- A cluster that only stood as a target and got nobody is not created.
 for i = #touched_order, 1, -1 do
     local cluster = touched_order[i]
@@ -126,10 +136,18 @@ end
 local undo = write_changed()
 write_touched(now, merged, split)
 if job ~= '' then
+    if step == 1 then
+        call('DEL', base .. K.UNDO)
+        call('HDEL', base .. K.META, 'applied')
+    end
     local last = call('HGET', base .. K.META, 'handle') or '0'
-    call('DEL', base .. K.UNDO)
-    call('HSET', base .. K.UNDO, 'job', job, 'horizon', last, 'articles', undo,
-         'parts', table.concat(fresh_parts, '\n'))
+    call('HSET', base .. K.UNDO, 'job', job, 'steps', step, 'horizon:' .. step, last,
+         'articles:' .. step, undo, 'parts:' .. step, table.concat(fresh_parts, '\n'))
+    if not final then
+        call('HSET', base .. K.META, 'applying', job)
+        return {'ok', moved, left, #changed_order - direct}
+    end
+    call('HDEL', base .. K.META, 'applying')
     call('HSET', base .. K.META, 'applied', job)
     -- Tables counted up to an older handle than the ones in force would forget what came since.
     local plan = base .. K.PLAN .. job
@@ -144,6 +162,7 @@ if job ~= '' then
         end
     end
     call('DEL', plan)
+    call('HINCRBY', base .. K.META, 'generation', 1)
     finish(job, payload)
 end
 return {'ok', moved, left, #changed_order - direct}

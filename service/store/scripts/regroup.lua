@@ -144,23 +144,19 @@ local function write_changed()
 end
 
 -- A job may write while it holds its lease, and nobody else has applied or rolled back anything
--- since it began. A plan also rests on the editors' constraints. Returns the reason why not, or
--- nil.
-local function refused(job, generation, constraint_epoch)
-    local meta = call('HMGET', base .. K.META, 'generation', 'constraint_epoch')
+-- since it began. Returns the reason why not, or nil.
+local function refused(job, generation)
     if call('GET', base .. K.LEASE .. K.RECLUSTER_LEASE) ~= job then
         return 'overtaken'
-    elseif (tonumber(meta[1] or '') or 0) ~= generation then
+    elseif (tonumber(call('HGET', base .. K.META, 'generation') or '') or 0) ~= generation then
         return 'superseded'
-    elseif constraint_epoch and (tonumber(meta[2] or '') or 0) ~= constraint_epoch then
-        return 'constrained'
     end
     return nil
 end
 
+-- Put the outcome on record; an empty one leaves the record as it is.
 local function finish(job, payload)
-    call('HINCRBY', base .. K.META, 'generation', 1)
-    if call('HEXISTS', base .. K.JOBS, job) == 1 then
+    if payload ~= '' and call('HEXISTS', base .. K.JOBS, job) == 1 then
         call('HSET', base .. K.JOBS, job, payload)
     end
 end

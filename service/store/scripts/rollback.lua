@@ -1,18 +1,21 @@
 #!lua flags=allow-oom
--- uses: common changes regroup
--- Take back the reclustering that was applied last, in one step: every article that it moved, and
--- that is still there, returns to the cluster and group it was in.
-local fingerprint, now, job, payload = take(), take(), take(), take()
+-- uses: common changes constraints regroup
+-- Take back the last step of the reclustering that was applied last, or that was cut off: every
+-- article that it moved, and that is still there, returns to the cluster and group it was in.
+-- With the first step the job's record changes. The answer ends with the steps that are left.
+local fingerprint, now, holder, job, payload = take(), take(), take(), take(), take()
 local generation = take_number()
 local found = call('HGET', base .. K.META, 'fingerprint')
 if found ~= fingerprint then
     return {'mismatch', found or ''}
 end
-local reason = refused(job, generation)
+local reason = refused(holder, generation)
 if reason then
     return {'refused', reason}
 end
-local undo = call('HMGET', base .. K.UNDO, 'job', 'horizon', 'articles', 'parts')
+local step = call('HGET', base .. K.UNDO, 'steps')
+local undo = call('HMGET', base .. K.UNDO, 'job', 'horizon:' .. (step or ''),
+                  'articles:' .. (step or ''), 'parts:' .. (step or ''))
 if undo[1] ~= job then
     return {'refused', 'superseded'}
 end
@@ -38,6 +41,10 @@ each_assignment(handles, function(handle, packed)
 end)
 local direct = #changed_order
 carry_newcomers(tonumber(undo[2]))
+if breaks_a_constraint(changed) then
+    return {'refused', 'constrained'}
+end
+cause = job
 write_changed()
 write_touched(now, {}, {})
 
@@ -55,7 +62,18 @@ for old, part in string.gmatch(undo[4], '([^ \n]+) ([^\n]+)') do
         call('HDEL', key, old .. '/')
     end
 end
-call('DEL', base .. K.UNDO)
-call('HDEL', base .. K.META, 'applied')
-finish(job, payload)
-return {'ok', moved, gone, #changed_order - direct}
+local steps_left = tonumber(step) - 1
+if steps_left > 0 then
+    call('HDEL', base .. K.UNDO, 'horizon:' .. step, 'articles:' .. step, 'parts:' .. step)
+    call('HSET', base .. K.UNDO, 'steps', steps_left)
+    call('HSET', base .. K.META, 'applying', job)
+else
+    call('DEL', base .. K.UNDO)
+    -- Taking back what was never whole leaves plans made before as good as they were.
+    if call('HGET', base .. K.META, 'applied') == job then
+        call('HINCRBY', base .. K.META, 'generation', 1)
+    end
+    call('HDEL', base .. K.META, 'applied', 'applying')
+    finish(job, payload)
+end
+return {'ok', moved, gone, #changed_order - direct, steps_left}

@@ -37,7 +37,10 @@ DAMAGE: dict[str, tuple[list[tuple[str | bytes | int, ...]], str]] = {
         [("HSET", f"{P}b:19672:0", b"\x05\0\0\0", b"\x02\0\0\0\x01\0\0\0")],
         "out of order",
     ),
-    "wrong shard": ([("HSET", f"{P}b:19672:3", b"\x01\0\0\0", b"\x01\0\0\0")], "not in the buckets"),
+    "wrong shard": (
+        [("HSET", f"{P}b:19672:3", b"\x01\0\0\0", b"\x01\0\0\0")],
+        "not in the buckets",
+    ),
     "no partition": ([("HSET", f"{P}b:1:0", b"\x01\0\0\0", b"\x01\0\0\0")], "to no partition"),
 }
 
