@@ -16,6 +16,8 @@ from service.memory import Memory, MemoryQuestion
 from service.settings import Settings
 from service.store.diagnosis import FIXED_PARTS, PARTS, StoreDiagnosis
 
+_ENOUGH_ARTICLES = 10_000
+
 
 def run_doctor(settings: Settings, *, memory: MemoryQuestion, console: Console) -> ExitCode:
     """Look the store of the settings over, and say what is found.
@@ -146,6 +148,8 @@ def _memory_lines(memory: Memory) -> list[str]:
     each = sum(memory.bytes_per_article.values())
     lines.append(f"  {'together':<16} {_bytes(total):>12} {each:>10,.0f} bytes an article")
     lines += [f"  {part:<16} {_bytes(memory.bytes_by_part[part]):>12}" for part in FIXED_PARTS]
+    if memory.article_count < _ENOUGH_ARTICLES:
+        lines.append("  (of so few articles: what they share weighs more than it will)")
     if memory.forecast is not None:
         cast = memory.forecast
         volume = f"{cast.articles_per_day:,.0f} articles a day for {cast.window_days:g} days"

@@ -60,20 +60,16 @@ def _prose(nights: Nights) -> str:
             f"{night.id_churn:>8.2%}{night.merged:>8,}{night.split:>7,}{night.minted:>9,}"
             f"{night.redirects:>11,}{night.pairs_kept:>12.2%}"
         )
-    parted_by_nights = 1 - nights.pairs_kept_by_night
     unresolved = nights.nights[-1].unresolved_ids
-    return (
-        "\n".join(lines)
-        + (
-            f"\n\n{counted(len(nights.nights), 'night')}; mean churn {nights.mean_id_churn:.2%}\n"
-            f"of all pairs of articles together one night {nights.pairs_kept:.2%} are together the next"
-            f"\nparted by nights {parted_by_nights:.2%}, each by a move that the plan names; the rest by "
-            "decisions of the day\n"
-        )
-        + (
-            f"{counted(unresolved, 'cluster id')} that were answered once lead nowhere: this is a "
-            "defect, please report it"
-            if unresolved
-            else "every cluster id that was ever answered leads to a living cluster"
-        )
-    )
+    lines += [
+        "",
+        f"{counted(len(nights.nights), 'night')}; mean churn {nights.mean_id_churn:.2%}",
+        f"pairs of articles together one night that are together the next: {nights.pairs_kept:.2%}",
+        f"parted by nights: {1 - nights.pairs_kept_by_night:.2%}, each by a move its plan names",
+        "(the rest was parted by decisions of the day)",
+    ]
+    if unresolved:
+        lines.append(f"a defect: {counted(unresolved, 'cluster id')} once answered lead nowhere")
+    else:
+        lines.append("every cluster id that was ever answered leads to a living cluster")
+    return "\n".join(lines)
