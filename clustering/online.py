@@ -234,7 +234,12 @@ class Decider:
         # Where as many articles speak for one cluster as for another, the oldest keeps the id. The
         # new article is the youngest, an updated one too: it takes no id from those that stayed.
         youngest = max(old, default=NEW) + 1
-        before = {**old, youngest: previous_cluster_id} if previous_cluster_id else old
+        before = dict(old)
+        # Nor from a block: those of it that are not known follow its id, wherever that goes.
+        if previous_cluster_id and not any(
+            cluster.is_block and cluster.cluster_id == previous_cluster_id for cluster in touched
+        ):
+            before[youngest] = previous_cluster_id
         after = reconcile(
             before,
             [[youngest if handle == NEW else handle for handle in group] for group in groups],

@@ -31,7 +31,11 @@ class DaskProcesses:
         self._log = (folder / "dask.log").open("ab")
         place = folder / "scheduler.json"
         self.scheduler = self._start(
-            "scheduler", "--port", "0", "--scheduler-file", str(place), log=self._log
+            "scheduler",
+            *("--port", "0", "--scheduler-file", str(place)),
+            # Should the tests be killed before they can end it.
+            *("--idle-timeout", "300"),
+            log=self._log,
         )
         self.workers: list[subprocess.Popen[bytes]] = []
         ends = time.monotonic() + START_SECONDS
@@ -47,7 +51,7 @@ class DaskProcesses:
         worker = self._start(
             "worker",
             self.address,
-            *("--nthreads", "1", "--no-nanny", "--memory-limit", "0"),
+            *("--nthreads", "1", "--no-nanny", "--memory-limit", "0", "--death-timeout", "60"),
             *("--local-directory", str(self._folder)),
             log=self._log,
             environment=environment,
@@ -56,8 +60,8 @@ class DaskProcesses:
         return worker
 
     def log(self) -> str:
-        """Return the end of what they printed."""
-        return (self._folder / "dask.log").read_text(errors="replace")[-2_000:]
+        """Return what they printed."""
+        return (self._folder / "dask.log").read_text(errors="replace")
 
     def end(self) -> None:
         """Kill all of them and wait until they are gone."""

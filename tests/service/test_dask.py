@@ -21,7 +21,6 @@ from service.commands.cluster import run_cluster
 from service.console import CommandError, Console, ExitCode
 from service.dask_cluster import (
     DaskAwayError,
-    DaskCluster,
     DaskMismatchError,
     connected,
     difference,
@@ -43,7 +42,7 @@ WAIT_SECONDS = 40.0
 
 def articles() -> list[Article]:
     generator = random.Random(6)
-    made = [article for seed in range(8) for article in made_news(seed)[0]]
+    made = [article for seed in range(5) for article in made_news(seed)[0]]
     made += [Article(text=""), Article(text="tiny"), made[0], made[0]]
     return [
         replace(
@@ -83,7 +82,7 @@ def wait_for_workers(address: str, count: int) -> None:
 
 
 def check(found: OfflineClustering, expected: OfflineClustering) -> None:
-    assert len({result.cluster_id for result in expected.results}) > 20
+    assert len({result.cluster_id for result in expected.results}) > 10
     assert found.results == expected.results
     assert found.repeated_count == expected.repeated_count
 
@@ -96,7 +95,7 @@ def test_the_outcome_is_that_of_one_process(
         check(cluster_articles(articles(), workers=workers), expected)
 
 
-@pytest.mark.parametrize("stage", ["reading", "preparing", "candidates", "similarities"])
+@pytest.mark.parametrize("stage", ["preparing", "similarities"])
 def test_a_worker_that_is_killed_does_not_show(
     cluster: DaskProcesses, expected: OfflineClustering, stage: str
 ) -> None:
@@ -124,8 +123,8 @@ def test_the_command_writes_the_same_bytes(cluster: DaskProcesses, tmp_path: Pat
     partitions = tmp_path / "news"
     partitions.mkdir()
     rows = [{"id": item.article_id, "title": item.title, "text": item.text} for item in articles()]
-    write_lines(partitions / "part-0.jsonl", rows[:150])
-    write_lines(partitions / "part-1.jsonl", rows[150:])
+    write_lines(partitions / "part-0.jsonl", rows[:100])
+    write_lines(partitions / "part-1.jsonl", rows[100:])
     here, there = tmp_path / "here.jsonl", tmp_path / "there.jsonl"
     assert samestory("cluster", partitions, "-o", here).returncode == 0
     done = samestory("cluster", partitions, "-o", there, "--dask", cluster.address)
@@ -154,12 +153,12 @@ def test_a_scheduler_that_is_lost_ends_it_and_leaves_no_file(folder: Path, tmp_p
             text=True,
         ) as process:
             assert process.stdin is not None
-            process.stdin.write("\n".join(lines[:200]) + "\n")
+            process.stdin.write("\n".join(lines[:150]) + "\n")
             process.stdin.flush()
-            wait_for(lambda: "_packed_extract" in own.log() or _clients(own) > 0, own)
+            wait_for(lambda: _clients(own) > 0, own)
             kill(own.scheduler)
             begun = time.monotonic()
-            _, told = process.communicate("\n".join(lines[200:]) + "\n", timeout=WAIT_SECONDS)
+            _, told = process.communicate("\n".join(lines[150:]) + "\n", timeout=WAIT_SECONDS)
     assert process.returncode == ExitCode.AWAY, told
     assert time.monotonic() - begun < 30
     assert "the Dask scheduler" in told
@@ -194,10 +193,8 @@ def test_nobody_at_the_address(tmp_path: Path) -> None:
     assert not (tmp_path / "out.jsonl").exists()
 
 
-@pytest.mark.parametrize("address", ["", "gopher://x", "tcp://"])
-def test_not_an_address(tmp_path: Path, address: str) -> None:
-    if not address:
-        pytest.skip("empty stands for no cluster")
+@pytest.mark.parametrize("address", ["gopher://x", "tcp://"])
+def test_not_an_address(address: str) -> None:
     with pytest.raises(DaskAwayError, match="no Dask scheduler answers"), connected(address):
         pass
 
@@ -225,24 +222,17 @@ def test_no_workers_and_other_versions(folder: Path, tmp_path: Path) -> None:
     assert "install the same versions everywhere" in str(found)
 
 
-def test_workers_that_die_of_the_work(folder: Path) -> None:
-    with dask_processes(folder / "dying", workers=1) as own:
-        for _ in range(4):
-            own.add_worker()
-        wait_for_workers(own.address, 5)
-        with (
-            connected(own.address) as workers,
-            pytest.raises(DaskAwayError, match="died one after the other"),
-        ):
-            workers.result(workers.submit(os._exit, 1))
-
-
-def test_all_workers_gone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_die_of_the_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One such death is enough here, to spare the start of three workers more."""
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
     monkeypatch.setattr("service.dask_cluster.NO_WORKER_SECONDS", 1.0)
-    with dask_processes(folder / "gone", workers=1) as own:
-        wait_for_workers(own.address, 1)
+    with dask_processes(folder / "dying", workers=2) as own:
+        wait_for_workers(own.address, 2)
         with connected(own.address) as workers:
-            kill(own.workers[0])
+            with pytest.raises(DaskAwayError, match="died one after the other"):
+                workers.result(workers.submit(os._exit, 1))
+            for worker in own.workers:
+                kill(worker)
             with pytest.raises(DaskAwayError, match="has had no worker"):
                 workers.result(workers.submit(int, "7"))
 
@@ -270,12 +260,3 @@ def test_dask_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         connected("x"),
     ):
         pass
-
-
-def test_one_cluster_is_one_connection(cluster: DaskProcesses) -> None:
-    with connected(cluster.address) as workers:
-        assert isinstance(workers, DaskCluster)
-    before = _clients(cluster)
-    with connected(cluster.address):
-        wait_for(lambda: _clients(cluster) > before, cluster)
-    wait_for(lambda: _clients(cluster) <= before, cluster)
