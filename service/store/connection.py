@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import (
     AuthenticationError,
     AuthenticationWrongNumberOfArgsError,
@@ -221,9 +221,11 @@ class Connection:
 
 def _packing_quickly(kind: type[AbstractConnection]) -> type[AbstractConnection]:
     """Return that kind of connection, which writes commands as bytes in C and not in Python."""
+    serializer = HiredisRespSerializer()
 
     def pack_command(_: AbstractConnection, *arguments: Argument) -> list[bytes]:
-        return [hiredis.pack_command(arguments)]  # type: ignore[arg-type]  # says: of one
+        packed: list[bytes] = serializer.pack(*arguments)
+        return packed
 
     return type(f"Quick{kind.__name__}", (kind,), {"pack_command": pack_command})
 

@@ -25,10 +25,10 @@ from service.store.encoding import (
 from service.store.redis_store import RedisClusterStore
 
 ARTICLES_PER_STEP: Final = keys.HANDLES_PER_SHARD
-"""Articles that one script removes: one assignment hash, some 3 ms of the server's time."""
+"""Articles that one script removes: one assignment hash, measured 2.2 ms of the server's time."""
 
 BUCKET_SHARDS_PER_STEP: Final = 64
-"""Bucket hashes that one script drops: some 4,000 buckets, 2 ms."""
+"""Bucket hashes that one script drops: up to some 4,000 buckets, measured 0.4 to 1 ms."""
 
 TOMBSTONE_SHARDS: Final = 4096
 TOMBSTONE_SHARDS_PER_STEP: Final = 64

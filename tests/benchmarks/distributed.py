@@ -61,8 +61,7 @@ def _clustered(news: Path, output: Path, *options: str) -> float:
 
 def _clustered_on_dask(folder: Path, news: Path, output: Path, kill_after: float) -> float:
     with dask_processes(folder / "dask") as cluster:
-        # A worker that is still starting when the work begins would be time of the start.
-        time.sleep(3)
+        cluster.wait_for_workers()
         with _begun(news, output, "--dask", cluster.address) as process:
             begun = time.perf_counter()
             if kill_after:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -41,7 +41,7 @@ class DaskProcesses:
         ends = time.monotonic() + START_SECONDS
         while not place.is_file() or not place.read_text().strip():
             if time.monotonic() > ends or self.scheduler.poll() is not None:
-                raise RuntimeError(f"the scheduler did not start: {self.log()}")
+                raise RuntimeError(f"the scheduler did not start: {self.log()[-2_000:]}")
             time.sleep(0.05)
         self.address = str(json.loads(place.read_text())["address"])
 
@@ -58,6 +58,14 @@ class DaskProcesses:
         )
         self.workers.append(worker)
         return worker
+
+    def wait_for_workers(self) -> None:
+        """Return when every worker that was started has reported to the scheduler."""
+        ends = time.monotonic() + START_SECONDS
+        while self.log().count("Registered to:") < len(self.workers):
+            if time.monotonic() > ends:
+                raise RuntimeError(f"not all workers came: {self.log()[-2_000:]}")
+            time.sleep(0.1)
 
     def log(self) -> str:
         """Return what they printed."""
