@@ -243,10 +243,17 @@ def difference(here: Mapping[str, str], there: object) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Leave out what Dask itself logs when something is gone: our own message says it better."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    # Each of Dask's loggers has a level of its own, so that of their parent would not do.
+    loggers = [
+        logging.getLogger(name)
+        for name in list(logging.root.manager.loggerDict)
+        if name.partition(".")[0] in {"asyncio", "distributed", "tornado"}
+    ]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
