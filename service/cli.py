@@ -214,6 +214,7 @@ def recluster(
         typer.Option("--dry-run", help="Keep the outcome as a plan, to look at and to apply."),
     ] = False,
     data_dir: _DataDir = None,
+    dask: _Dask = "",
     reclustering_id: Annotated[str, typer.Option(hidden=True)] = "",
     json: _Json = False,
 ) -> None:
@@ -233,6 +234,7 @@ def recluster(
             apply=not dry_run,
             window_days=window_days,
             reclustering_id=reclustering_id,
+            dask=dask,
             console=console,
         )
 

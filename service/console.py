@@ -59,7 +59,7 @@ class Console:
     Parameters
     ----------
     machine
-        Results are one JSON object on standard output instead of prose on standard error.
+        Results are one JSON object on standard output instead of prose.
     """
 
     def __init__(self, *, machine: bool = False) -> None:
@@ -83,11 +83,18 @@ class Console:
             print(f"… and {hidden:,} more of this kind", file=sys.stderr)
 
     def result(self, value: dict[str, Any], prose: str) -> None:
-        """Write the outcome: ``value`` as JSON for machines, else ``prose`` for people."""
+        """Write what was asked for: ``value`` as JSON for machines, else ``prose`` for people."""
         if self.machine:
             write_json(sys.stdout, value)
         else:
-            print(prose, file=sys.stderr)
+            print(prose)
+
+    def summary(self, value: dict[str, Any], prose: str) -> None:
+        """Write how a work went whose outcome is elsewhere: prose to standard error."""
+        if self.machine:
+            write_json(sys.stdout, value)
+        else:
+            self.note(prose)
 
     @contextmanager
     def progress(self, stage: str) -> Iterator[Progress]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import platform
+import socket
 import sys
 import time
 import warnings
@@ -67,7 +68,7 @@ class DaskCluster:
         trace: TracebackType | None,
     ) -> None:
         with contextlib.suppress(Exception):
-            self._client.close(timeout=2)
+            self._client.close(timeout=10)
 
     def submit(self, function: Callable[..., Result], /, *arguments: Any) -> Task[Result]:
         """As `clustering.distributed.Workers` asks."""
@@ -187,6 +188,7 @@ def connected(address: str) -> Iterator[DaskCluster]:
     connect: Callable[..., Any] = Client
     with _quiet():
         try:
+            _check_listening(full)
             with warnings.catch_warnings():
                 # Of versions that differ, which is looked into more closely below.
                 warnings.simplefilter("ignore")
@@ -204,6 +206,17 @@ def connected(address: str) -> Iterator[DaskCluster]:
                     f"`dask worker {full}`"
                 )
             yield cluster
+
+
+def _check_listening(address: str) -> None:
+    """Raise `OSError` or `ValueError` where nobody listens.
+
+    A client that finds nobody leaves a thread behind, and takes its time to say so.
+    """
+    from distributed.comm import addressing
+
+    host, port = addressing.get_address_host_port(address)
+    socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
 
 
 def versions_here() -> dict[str, str]:

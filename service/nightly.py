@@ -20,6 +20,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, replace
 
+from clustering.pair_finding import PairFinder, find_pairs_here
 from clustering.prepare import LineCounts, RepeatedLines
 from service.clusterer import Clusterer, pack_frequencies
 from service.constraints_in_force import FollowedConstraints
@@ -156,6 +157,7 @@ class Nightly:
         apply: bool = True,
         window_days: float = DEFAULT_WINDOW_DAYS,
         reclustering_id: str = "",
+        find_pairs: PairFinder = find_pairs_here,
         on_progress: OnProgress | None = None,
     ) -> Reclustering:
         """Recluster in this process and return when it is done.
@@ -168,6 +170,8 @@ class Nightly:
             Articles published or received in so many days are up for decision; positive.
         reclustering_id
             Of a job that `start` registered; a new one is registered when empty.
+        find_pairs
+            Where candidates are found and compared; the outcome does not depend on it.
         on_progress
             Called with every report of progress.
 
@@ -184,7 +188,9 @@ class Nightly:
             for attempt in range(1, _PLANNING_ATTEMPTS + 1):
                 await self._plans.take_back_unfinished(job.view.reclustering_id, self._now())
                 try:
-                    return await self._recluster(job, Progress(on_progress), apply=apply)
+                    return await self._recluster(
+                        job, Progress(on_progress), find_pairs, apply=apply
+                    )
                 except RefusedError as error:
                     # An editor spoke meanwhile: that holds, so the plan has to be made anew.
                     if error.reason != "constrained" or attempt == _PLANNING_ATTEMPTS:
@@ -257,11 +263,13 @@ class Nightly:
             view = replace(finished.view, moved=result.moved, followed=result.followed)
             return await self._close(replace(finished, view=view))
 
-    async def _recluster(self, job: Job, progress: Progress, *, apply: bool) -> Reclustering:
+    async def _recluster(
+        self, job: Job, progress: Progress, find_pairs: PairFinder, *, apply: bool
+    ) -> Reclustering:
         with Spool() as spool:
             reprepared = Reprepared(spool)
             async with self._jobs.beating(job, progress):
-                planned, recount = await self._plan(job, reprepared, progress)
+                planned, recount = await self._plan(job, reprepared, progress, find_pairs)
                 job = replace(
                     job,
                     view=replace(job.view, **asdict(planned.counts)),
@@ -280,7 +288,7 @@ class Nightly:
         return await self._switch(job, planned.plan, progress)
 
     async def _plan(
-        self, job: Job, reprepared: Reprepared, progress: Progress
+        self, job: Job, reprepared: Reprepared, progress: Progress, find_pairs: PairFinder
     ) -> tuple[Planned, Recount]:
         """Read, cluster and name what is stored, and keep the outcome."""
         window_days = job.view.window_days or DEFAULT_WINDOW_DAYS
@@ -314,6 +322,7 @@ class Nightly:
             must_link=said.by_handle.must_groups(),
             cannot_link=said.cannot_link_pairs(snapshot.cluster_of),
             stale_handles=reprepared.features,
+            find_pairs=find_pairs,
         )
         progress.report("storing the plan")
         await self._store.put_plan(

@@ -201,7 +201,8 @@ def _spread(
     return distributed.worked_in_order(workers, items, make_work)
 
 
-# Work for other processes (`service.preparing`, `clustering.distributed`): what is handed over and back is packed.
+# Work for other processes (`service.preparing`, `clustering.distributed`): what is handed over and
+# back is packed.
 
 
 @dataclass(frozen=True, slots=True)

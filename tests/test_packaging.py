@@ -155,7 +155,7 @@ def imported(folders: tuple[str, ...]) -> dict[str, str]:
     ("folders", "extras"),
     [
         (("clustering", "service"), ("training", "distributed", "parquet")),
-        (("tests",), ("training", "dev")),
+        (("tests",), ("training", "dev", "bench")),
     ],
     ids=["packages", "tests"],
 )

@@ -13,7 +13,7 @@ from typing import IO, cast
 
 import orjson
 
-from clustering.distributed import Workers
+from service.commands.dask import dask_workers
 from service.commands.inputs import Inputs
 from service.console import CommandError, Console, ExitCode, counted
 from service.offline import OfflineClustering, cluster_articles
@@ -40,7 +40,7 @@ def run_cluster(
         )
     check_writable(output)
     inputs = Inputs(names, console)
-    with _workers(dask) as workers, console.progress("reading") as progress:
+    with dask_workers(dask) as workers, console.progress("reading") as progress:
         clustering = cluster_articles(
             (article for _, article in inputs.articles()),
             online=online,
@@ -59,25 +59,8 @@ def run_cluster(
             "of each id the last one counts"
         )
     write_clusters(clustering, output)
-    console.result(*_summary(clustering, output, refused_count=inputs.refused_count))
+    console.summary(*_summary(clustering, output, refused_count=inputs.refused_count))
     return ExitCode.PARTLY if inputs.refused_count else ExitCode.DONE
-
-
-@contextmanager
-def _workers(dask: str) -> Iterator[Workers | None]:
-    """Connect to the Dask cluster, if there is to be one; its errors end the command."""
-    if not dask:
-        yield None
-        return
-    # Late: it takes a second to import, and is not installed everywhere.
-    from service.dask_cluster import DaskAwayError, DaskClusterError, connected
-
-    try:
-        with connected(dask) as workers:
-            yield workers
-    except DaskClusterError as error:
-        code = ExitCode.AWAY if isinstance(error, DaskAwayError) else ExitCode.UNUSABLE
-        raise CommandError(str(error), code) from error
 
 
 def _summary(

@@ -80,7 +80,7 @@ def run_import(
             raise CommandError(_stopped(importer, error), ExitCode.PARTLY) from None
     console.close_problems()
     inputs.note_fields_left_out()
-    console.result(*_summary(importer, refused_count=inputs.refused_count))
+    console.summary(*_summary(importer, refused_count=inputs.refused_count))
     if inputs.unusable or not importer.decisions:
         return ExitCode.UNUSABLE
     return ExitCode.PARTLY if inputs.refused_count else ExitCode.DONE

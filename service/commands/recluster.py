@@ -8,7 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
+from clustering.distributed import pair_finder
+from clustering.pair_finding import find_pairs_here
 from service.backend import RedisBackend
+from service.commands.dask import dask_workers
 from service.commands.stores import store_url
 from service.console import CommandError, Console, ExitCode, counted
 from service.nightly import Nightly, OnProgress
@@ -36,6 +39,7 @@ def run_recluster(
     window_days: float,
     reclustering_id: str,
     console: Console,
+    dask: str = "",
 ) -> ExitCode:
     """Recluster what is stored, and say what changed.
 
@@ -52,19 +56,25 @@ def run_recluster(
         Of a job that the service has registered; a new one is registered when empty.
     console
         Gets progress and result.
+    dask
+        Address of a scheduler to find and compare candidates on; empty for this process.
     """
     if not (math.isfinite(window_days) and window_days > 0):
         raise CommandError(f"--window-days is {window_days}: give more than 0")
 
-    async def work(nightly: Nightly, on_progress: OnProgress) -> Reclustering:
-        return await nightly.run(
-            apply=apply,
-            window_days=window_days,
-            reclustering_id=reclustering_id,
-            on_progress=on_progress,
-        )
+    with dask_workers(dask) as workers:
+        find_pairs = pair_finder(workers) if workers else find_pairs_here
 
-    job = _with_store(settings, work, console, expire=apply)
+        async def work(nightly: Nightly, on_progress: OnProgress) -> Reclustering:
+            return await nightly.run(
+                apply=apply,
+                window_days=window_days,
+                reclustering_id=reclustering_id,
+                find_pairs=find_pairs,
+                on_progress=on_progress,
+            )
+
+        job = _with_store(settings, work, console, expire=apply)
     refused = job.state == "refused"
     console.result(asdict(job), f"{_summary(job)}\n{job.error}" if refused else _summary(job))
     return ExitCode.PARTLY if refused else ExitCode.DONE

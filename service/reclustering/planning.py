@@ -9,6 +9,7 @@ from typing import Any
 
 from clustering.border import keep_older_apart, older_blocks
 from clustering.metrics import id_churn
+from clustering.pair_finding import PairFinder, find_pairs_here
 from clustering.prepare import ObservedFrequencies
 from clustering.reconcile import Reconciliation, reconcile
 from clustering.window import cluster_window
@@ -83,6 +84,7 @@ def make_plan(
     must_link: Sequence[Sequence[int]] = (),
     cannot_link: Sequence[tuple[int, int]] = (),
     stale_handles: Collection[int] = (),
+    find_pairs: PairFinder = find_pairs_here,
 ) -> Planned:
     """Cluster a snapshot and name the outcome. Takes long; writes nothing.
 
@@ -98,6 +100,8 @@ def make_plan(
         What editors said, by handle; handles that are not in the snapshot are ignored.
     stale_handles
         Articles whose features in the snapshot are not those that are stored.
+    find_pairs
+        As in `clustering.batch.recluster`.
     """
     position = {handle: k for k, handle in enumerate(snapshot.handles)}
     older = snapshot.older_clusters()
@@ -113,6 +117,7 @@ def make_plan(
         cannot_link=[
             (position[a], position[b]) for a, b in cannot_link if a in position and b in position
         ],
+        find_pairs=find_pairs,
         on_progress=progress.report,
     )
     clustering = keep_older_apart(outcome.clustering, older, current)

@@ -28,8 +28,10 @@ class DaskProcesses:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._log = (folder / "dask.log").open("ab")
+        self._log = (folder / "dask.log").open("wb")
         place = folder / "scheduler.json"
+        # Of an earlier one, which is gone.
+        place.unlink(missing_ok=True)
         self.scheduler = self._start(
             "scheduler",
             *("--port", "0", "--scheduler-file", str(place)),

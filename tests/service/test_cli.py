@@ -198,7 +198,7 @@ class TestCluster:
             ("a.jsonl", b'{"title": 1}\n', "no article that can be used"),
             ("a.json", b'[{"text": "x"}]', "jq"),
             ("a.jsonl.gz", gzip.compress(os.urandom(2000))[:900], "damaged"),
-            ("a.parquet", b"PAR1", "format is not known"),
+            ("a.parquet", b"PAR1", "not a whole Parquet file"),
         ],
     )
     def test_input_that_cannot_be_used_ends_with_2_and_writes_nothing(

@@ -49,7 +49,7 @@ class Evaluated:
     ) -> dict[str, Any]:
         run_eval([str(path) for path in paths], options, console=Console(machine=machine))
         captured = self._capsys.readouterr()
-        self.told = captured.err
+        self.told = captured.err if machine else captured.out
         found: dict[str, Any] = json.loads(captured.out) if machine else {}
         return found
 

@@ -116,7 +116,7 @@ class TestRecluster:
         assert again["moved"] == 0
         shown = samestory("recluster", "--data-dir", data_dir)
         assert shown.returncode == 0
-        assert f"{len(sample_articles())} articles now in" in shown.stderr
+        assert f"{len(sample_articles())} articles now in" in shown.stdout
 
     def test_plan_show_apply_and_roll_back(self, tmp_path: Path, samples: Path) -> None:
         data_dir = tmp_path / "data"
@@ -126,7 +126,7 @@ class TestRecluster:
             window = ("--window-days", "30", "--data-dir", data_dir)
             planned = samestory("recluster", "--dry-run", *window)
             assert planned.returncode == 0, planned.stderr
-            assert "samestory recluster apply r_" in planned.stderr
+            assert "samestory recluster apply r_" in planned.stdout
             (job,) = service.client.get("/v1/reclusterings").json()["reclusterings"]
             name = job["reclustering_id"]
 
@@ -134,15 +134,15 @@ class TestRecluster:
                 return samestory("recluster", verb, *more, "--data-dir", data_dir)
 
             shown = review("show", name)
-            assert (shown.returncode, f"{name}: " in shown.stderr) == (0, True)
+            assert (shown.returncode, f"{name}: " in shown.stdout) == (0, True)
             wrong = review("rollback", name)
             assert (wrong.returncode, "only what was applied" in wrong.stderr) == (1, True)
             done = review("apply", name, "--json")
             assert json.loads(done.stdout)["state"] == "applied"
             back = review("rollback", name)
-            assert (back.returncode, "taken back" in back.stderr) == (0, True)
+            assert (back.returncode, "taken back" in back.stdout) == (0, True)
             listed = review("list")
-            assert name in listed.stderr
+            assert name in listed.stdout
             missing = review("show", "r_none")
             assert (missing.returncode, "recluster list" in missing.stderr) == (2, True)
         bad = samestory("recluster", "--window-days", "0", "--data-dir", data_dir)

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from clustering.articles import Article
+from clustering.distributed import pair_finder
+from service.clusterer import Clusterer
 from service.commands.cluster import run_cluster
 from service.console import CommandError, Console, ExitCode
 from service.dask_cluster import (
@@ -26,7 +28,13 @@ from service.dask_cluster import (
     versions_here,
 )
 from service.offline import OfflineClustering, cluster_articles
+from service.reclustering.planning import make_plan
+from service.reclustering.progress import Progress
+from service.reclustering.snapshot import Snapshot
+from service.samples import sample_articles
+from service.store.plans import Standing
 from tests.clustering.test_batch import made_news
+from tests.endtoend.harness import Service
 from tests.service.dask_processes import ROOT, DaskProcesses, dask_processes, kill
 from tests.service.test_cli import samestory, write_lines
 
@@ -134,6 +142,51 @@ def test_the_command_writes_the_same(
         for result in expected.results
     ]
     assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_the_nightly_job_plans_the_same(
+    cluster: DaskProcesses, expected: OfflineClustering
+) -> None:
+    features = list(expected.features.values())
+    handles = list(range(len(features)))
+    snapshot = Snapshot(
+        standing=Standing(0),
+        horizon=len(features),
+        all_handles=handles,
+        handles=handles,
+        features=features,
+        # Every article by itself: clusters only merge, so no id has to be made up.
+        cluster_of={k: f"c{k}" for k in handles},
+        group_of={k: f"d{k}" for k in handles},
+    )
+    here = make_plan(snapshot, Clusterer(), Progress())
+    with connected(cluster.address) as workers:
+        there = make_plan(snapshot, Clusterer(), Progress(), find_pairs=pair_finder(workers))
+    assert here.counts.merged > 100
+    assert there.plan == here.plan
+    assert there.counts == here.counts
+
+
+def test_recluster_on_the_cluster(cluster: DaskProcesses, tmp_path: Path) -> None:
+    """After a night in one process, a night on the cluster finds nothing to change."""
+    samples = write_lines(tmp_path / "samples.jsonl", sample_articles())
+    with Service(tmp_path / "data") as service:
+        service.start()
+        assert samestory("import", samples, "--server", service.url).returncode == 0
+        recluster = ("recluster", "--data-dir", tmp_path / "data", "--json")
+        assert samestory(*recluster).returncode == 0
+        done = samestory(*recluster, "--dask", cluster.address)
+        assert done.returncode == 0, done.stderr
+        job = json.loads(done.stdout)
+        assert job["state"] == "applied"
+        assert job["article_count"] == len(sample_articles())
+        assert job["cluster_count_after"] > 10
+        assert job["moved"] == 0
+        wrong = samestory(*recluster, "--dask", "tcp://127.0.0.1:9")
+        assert wrong.returncode == ExitCode.AWAY
+        assert "no Dask scheduler answers" in wrong.stderr
+        found = service.client.get("/v1/reclusterings").json()["reclusterings"]
+        assert len(found) == 2, "the third was refused before it touched the store"
 
 
 def test_an_error_of_the_work_is_not_taken_for_one_of_the_cluster(cluster: DaskProcesses) -> None:

@@ -228,12 +228,12 @@ def test_the_command(tmp_path: Path) -> None:
     with EmbeddedServer(data_dir) as server, Redis.from_url(server.url) as client:
         done = samestory("doctor", "--redis-url", server.url)
         assert done.returncode == 0, done.stderr
-        assert "nothing is stored" in done.stderr
+        assert "nothing is stored" in done.stdout
         client.hset(f"{P}meta", mapping={"layout": LAYOUT_VERSION, "fingerprint": "another"})
     done = samestory("doctor", "--memory", "--data-dir", data_dir)
     assert done.returncode == 1
-    assert "problem: configuration: the stored data was written under" in done.stderr
-    assert "bytes an article" in done.stderr
+    assert "problem: configuration: the stored data was written under" in done.stdout
+    assert "bytes an article" in done.stdout
     done = samestory("doctor", "--json", "--data-dir", data_dir)
     assert done.returncode == 1
     report = json.loads(done.stdout)

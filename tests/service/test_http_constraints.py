@@ -270,7 +270,7 @@ def test_the_commands_say_it_over_http(
     editor = command.Editor("http://testserver", "ada", "seen")
     console = Console(machine=False)
     assert run(command.run_constrain, editor, "must-link", article_ids=[a, b]) is ExitCode.DONE
-    shown = capsys.readouterr().err
+    shown = capsys.readouterr().out
     name = shown.split()[0]
     assert f"{a} is in c_" in shown
     with pytest.raises(CommandError, match="undo one of these first") as refused:
@@ -278,10 +278,10 @@ def test_the_commands_say_it_over_http(
     assert refused.value.exit_code is ExitCode.PARTLY
     assert run(command.run_undo, editor, name) is ExitCode.DONE
     assert run(command.run_list, "http://testserver", article=a, cluster="") is ExitCode.DONE
-    shown = capsys.readouterr().err
+    shown = capsys.readouterr().out
     assert "undone by ada" in shown
     assert run(command.run_list, "http://testserver", article=c, cluster="") is ExitCode.DONE
-    assert "0 constraints" in capsys.readouterr().err
+    assert "0 constraints" in capsys.readouterr().out
 
 
 def _on(monkeypatch: pytest.MonkeyPatch, client: TestClient) -> Callable[..., ExitCode]:

@@ -177,9 +177,9 @@ class TestCommand:
     def test_prints_a_line_a_night(self, tmp_path: Path) -> None:
         done = samestory("eval", "--nights", self.written(tmp_path))
         assert done.returncode == 0, done.stderr
-        assert "leads to a living cluster" in done.stderr
+        assert "leads to a living cluster" in done.stdout
         assert "without a date left out" in done.stderr
-        assert len([line for line in done.stderr.splitlines() if line.startswith("20")]) > 3
+        assert len([line for line in done.stdout.splitlines() if line.startswith("20")]) > 3
 
     def test_json(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         path = self.written(tmp_path)
