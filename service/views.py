@@ -189,7 +189,7 @@ class MergedView:
 
 @dataclass(frozen=True, slots=True)
 class ClosedView:
-    """A cluster that has no articles any more: they expired or were deleted. It has no successor."""
+    """A cluster without articles: they expired or were deleted. It has no successor."""
 
     cluster_id: str
     closed_at: datetime

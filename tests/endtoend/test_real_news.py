@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
 
 SCRAPED_AT = ("2023-02-25T00:00:00Z", "2025-04-16T12:47:42Z")
-"""What the two dumps give as dates: of one the day it appeared, of the other that of the scrape, 780
-days later."""
+"""What the two dumps give as dates: of one the day it appeared, of the other that of the scrape,
+780 days later."""
 
 
 def _seeds(data_dir: Path, *, dated: bool = False) -> list[dict[str, Any]]:
