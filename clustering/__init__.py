@@ -16,7 +16,11 @@ architecture on one page, in the direction in which data flows and imports point
          Decision, Clustering    one article (online), a window (batch)     online, window
            │  reconcile          old ids onto the new partition             reconcile
            ▼
-         cluster ids             described for people, measured             describe, metrics
+         cluster ids             described for people, measured             describe, series, metrics
+
+An editor's words reach both decisions as articles that stay together and pairs that never do
+(``constraints``). ``distributed`` spreads the candidates of a window over other machines, with the
+same outcome; ``near_duplicates`` finds reprints alone, from raw texts.
 
 ``Preparer`` makes features of articles; ``OnlineClusterer`` places them one by one and
 ``cluster_window`` all at once. Both use the same refinement: what differs is only how much of the
