@@ -19,7 +19,7 @@ serve: set-up ## run the HTTP service until Ctrl-C
 	@.venv/bin/samestory serve $(ARGS)
 
 test: set-up-dev ## run the tests
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: set-up-dev ## style, format, types and import rules
 	.venv/bin/ruff check .

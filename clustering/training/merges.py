@@ -44,6 +44,8 @@ SHIFTS: Final = (0.0, -0.3, -0.15, 0.1)
 _SIGNS: Final = (1, 0, 0, 0, 0, 1, 1, -1, -1)
 """Of what a rule weighs: likeness may not speak against a merge, nor other likenesses for it."""
 
+_LEAST_SLOPE: Final = 0.1
+
 
 @compiled
 def merge_changes(
@@ -170,6 +172,8 @@ def _rule(intercept: float, coefficients: Sequence[float]) -> MergeRule:
         "outside_smaller",
         "outside_larger",
     )
+    # Of two single articles nothing but their similarity is known: it must count for something.
+    similarity = max(_LEAST_SLOPE, similarity)
     return MergeRule(
         intercept, similarity, log_smaller, log_larger, **dict(zip(names, others, strict=True))
     )

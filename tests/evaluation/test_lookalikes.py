@@ -75,4 +75,4 @@ def test_companies_stay_apart(data_dir: Path, online: bool) -> None:
     assert counts.clusters > 30
     # What is left: companies that a third article names both, funds of one house, names that are
     # little more than the template's words ("E-Systems").
-    assert sum(map(len, counts.mixed)) <= 0.12 * counts.items, counts.mixed
+    assert sum(map(len, counts.mixed)) <= 0.13 * counts.items, counts.mixed
