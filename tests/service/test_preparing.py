@@ -93,7 +93,9 @@ def test_articles_are_prepared_alike_wherever_it_is_done() -> None:
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
+# Where the tests run in the background Ctrl-C is ignored, and by what they start, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tests.service.spread_work import squaring
 from service.preparing import worked_in_order
 if __name__ == "__main__":
@@ -140,7 +142,10 @@ def test_no_process_outlives_the_one_that_started_it(
             os.killpg(parent.pid, end_by)
         else:
             parent.kill()
-        parent.wait(timeout=20)
+        try:
+            parent.wait(timeout=20)
+        finally:
+            parent.kill()
         deadline = time.monotonic() + 20
         while is_running(worker) and time.monotonic() < deadline:
             time.sleep(0.05)
