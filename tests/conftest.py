@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -14,6 +15,16 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def in_ci() -> bool:
     """Whether a missing piece fails the run instead of being left out."""
     return os.environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C even where the tests run in the background.
+
+    A shell starts what runs behind it with Ctrl-C ignored, and whatever that starts ignores it too;
+    tests that press Ctrl-C would wait for ever.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

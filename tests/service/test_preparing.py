@@ -93,9 +93,7 @@ def test_articles_are_prepared_alike_wherever_it_is_done() -> None:
 
 
 SCRIPT = """
-import signal, sys, time
-# Where the tests run in the background Ctrl-C is ignored, and by what they start, too.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import sys, time
 from tests.service.spread_work import squaring
 from service.preparing import worked_in_order
 if __name__ == "__main__":
