@@ -82,7 +82,7 @@ def tfidf_top_n(path: Path, events: list[int]) -> tuple[Sequence[object], dict[s
     """scikit-learn's vectors, sparse_dot_topn's nearest neighbours, connected components."""
     import scipy.sparse.csgraph
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sparse_dot_topn import sp_matmul_topn  # type: ignore[import-untyped,unused-ignore]
+    from sparse_dot_topn import sp_matmul_topn
 
     begun = time.perf_counter()
     texts = [f"{row['title']}\n{row['text']}" for row in _rows(path, events)]
