@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -202,18 +202,6 @@ class Settings(BaseSettings):
         if self.recluster_at is None:
             return None
         return parse_schedule(self.recluster_at, self.timezone)
-
-    @property
-    def redis_url_shown(self) -> str:
-        """`redis_url` for logs and messages: the password replaced by ``***``, no query."""
-        if self.redis_url is None:
-            return f"the private server in {self.data_dir}"
-        parts = urlsplit(self.redis_url)
-        netloc = parts.netloc
-        if "@" in netloc:
-            user_info, _, address = netloc.rpartition("@")
-            netloc = f"{user_info.partition(':')[0]}:***@{address}"
-        return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
 
 
 def environment_name(setting: str) -> str:

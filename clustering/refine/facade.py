@@ -46,10 +46,6 @@ class Refinement:
         """Return hexadecimal digits that differ when the verifier or the rule does."""
         return self.verifier.fingerprint()
 
-    def with_frequencies(self, frequencies: DocumentFrequencies) -> Refinement:
-        """Return a refinement that differs in its document frequencies only."""
-        return Refinement(frequencies, self.verifier)
-
     def compare(self, features: Sequence[ArticleFeatures]) -> Comparison:
         """Make articles ready to be compared; positions in ``features`` name them."""
         return Comparison(features, self._weighed, self.verifier)

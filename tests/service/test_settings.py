@@ -115,9 +115,6 @@ def test_unknown_argument_is_refused() -> None:
 
 
 def test_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings(redis_url="redis://user:hunter2@h:6379/1?password=hunter2")
-    assert settings.redis_url_shown == "redis://user:***@h:6379/1"
-    assert "h:1/0" in Settings(redis_url="redis://h:1/0").redis_url_shown
     monkeypatch.setenv("REDIS_URL", "https://user:hunter2@h")
     with pytest.raises(ConfigurationError) as caught:
         load_settings()

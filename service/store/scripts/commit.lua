@@ -1,5 +1,5 @@
 #!lua
--- uses: common buckets changes constraints
+-- uses: common buckets changes constraints decided
 -- Write one decided article whole, or nothing. Every check comes before the first write, and the
 -- flags line makes a full server refuse the script before it begins: so it never stops half-way.
 local fingerprint, horizon, now = take(), take_number(), take()
@@ -75,14 +75,9 @@ if last_handle > horizon then
 end
 
 -- Are the clusters that were read still what they were?
-local expected = {}
-for _ = 1, take_number() do
-    local id, revision = take(), take_number()
-    local cluster = touch(id)
-    if not cluster or cluster.state ~= OPEN or cluster.revision ~= revision then
-        return {'conflict', 'cluster ' .. id .. ' changed meanwhile'}
-    end
-    expected[id] = true
+local moved_on = take_expected()
+if moved_on then
+    return {'conflict', 'cluster ' .. moved_on .. ' changed meanwhile'}
 end
 
 local replaced_cluster
@@ -98,33 +93,9 @@ if replaced > 0 then
     touch(replaced_cluster)
 end
 
-local function target(id)
-    if expected[id] or id == replaced_cluster or (touched[id] and touched[id].new) then
-        return touched[id]
-    end
-    if read_cluster(id) then
-        return nil
-    end
-    return touch(id, now_number)
-end
-
-local home = target(cluster_id)
+local home = target(cluster_id, now_number)
 if not home then
     return {'conflict', 'cluster ' .. cluster_id .. ' exists and was not read'}
-end
-
-local new_assignment = {} -- handle -> {cluster id, group id}
-local function assigned(handle)
-    local known = new_assignment[handle]
-    if not known then
-        local cluster, group = read_assignment(handle)
-        if not cluster or not expected[cluster] then
-            return nil
-        end
-        known = {cluster, group, cluster}
-        new_assignment[handle] = known
-    end
-    return known
 end
 
 for _ = 1, take_number() do
@@ -133,7 +104,7 @@ for _ = 1, take_number() do
     if not known or handle == replaced then
         return {'conflict', 'moved article ' .. handle .. ' is not where it was'}
     end
-    if not target(id) then
+    if not target(id, now_number) then
         return {'conflict', 'cluster ' .. id .. ' exists and was not read'}
     end
     known[1] = id
@@ -150,7 +121,7 @@ end
 -- A merged cluster goes whole, members the decision did not know of included.
 local merged, merged_order = take_merged()
 for _, old in ipairs(merged_order) do
-    if not expected[old] or not target(merged[old]) or old == merged[old] then
+    if not expected[old] or not target(merged[old], now_number) or old == merged[old] then
         return {'conflict', 'merged cluster ' .. old .. ' was not read'}
     end
     for _, member in ipairs(call('SMEMBERS', base .. K.MEMBERS .. old)) do

@@ -1,5 +1,5 @@
 #!lua
--- uses: common changes constraints
+-- uses: common changes constraints decided
 -- Write a constraint, new or undone, and what it changes of the clusters, or nothing.
 -- Arguments: fingerprint, now, constraint epoch that it rests on, constraint id, who and why,
 -- terms; then, each after its count: cluster ids and revisions that it rests on, handles and
@@ -17,39 +17,15 @@ if (tonumber(meta[2]) or 0) ~= epoch then
     return {'conflict', 'constraints changed meanwhile'}
 end
 
-local expected = {}
-for _ = 1, take_number() do
-    local name, revision = take(), take_number()
-    local cluster = touch(name)
-    if not cluster or cluster.state ~= OPEN or cluster.revision ~= revision then
-        return {'conflict', 'cluster ' .. name .. ' changed meanwhile'}
-    end
-    expected[name] = true
-end
-
-local function target(name)
-    if not expected[name] and not touched[name] and read_cluster(name) then
-        return nil
-    end
-    return touch(name, now_number)
-end
-
-local changed = {} -- handle -> {new cluster id, new group id, cluster id}
-local function assigned(handle)
-    if not changed[handle] then
-        local cluster, group = read_assignment(handle)
-        if not cluster or not expected[cluster] then
-            return nil
-        end
-        changed[handle] = {cluster, group, cluster}
-    end
-    return changed[handle]
+local moved_on = take_expected()
+if moved_on then
+    return {'conflict', 'cluster ' .. moved_on .. ' changed meanwhile'}
 end
 
 for _ = 1, take_number() do
     local handle, name = take_number(), take()
     local known = assigned(handle)
-    if not known or not target(name) then
+    if not known or not target(name, now_number) then
         return {'conflict', 'article ' .. handle .. ' is not where it was'}
     end
     known[1] = name
@@ -66,7 +42,7 @@ end
 -- A merged cluster goes whole, members that are not named here included.
 local merged, merged_order = take_merged()
 for _, old in ipairs(merged_order) do
-    if not expected[old] or old == merged[old] or not target(merged[old]) then
+    if not expected[old] or old == merged[old] or not target(merged[old], now_number) then
         return {'conflict', 'merged cluster ' .. old .. ' was not read'}
     end
     for _, member in ipairs(call('SMEMBERS', base .. K.MEMBERS .. old)) do
@@ -79,7 +55,7 @@ end
 local split = take_split()
 
 -- From here on everything is written.
-for handle, known in pairs(changed) do
+for handle, known in pairs(new_assignment) do
     if known[1] ~= known[3] then
         plan_move(handle, touched[known[3]], touched[known[1]])
     end

@@ -64,12 +64,6 @@ def test_duplicate_groups_are_the_copies(refinement: Refinement) -> None:
     assert groups.tolist() == [0, 1, 2, 3, 2, 0, 2]
 
 
-def test_other_frequencies_keep_the_verifier(refinement: Refinement) -> None:
-    other = refinement.with_frequencies(MadeFrequencies())
-    assert other.fingerprint() == refinement.fingerprint()
-    assert other.rule == refinement.rule
-
-
 def test_blocks_must_cover_every_article_once(
     refinement: Refinement, comparison: Comparison
 ) -> None:
