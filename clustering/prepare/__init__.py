@@ -3,7 +3,14 @@
 Neighbours use the names below and no others.
 """
 
-from clustering.prepare.analysis import LEAD_TOKENS, Analysis, analyse
+from clustering.prepare.analysis import (
+    LEAD_TOKENS,
+    MOST_CHARACTERS_AT_ONCE,
+    Analysis,
+    analyse,
+    analyse_all,
+    language_of,
+)
 from clustering.prepare.boilerplate import CleanedText, clean_dump, clean_title
 from clustering.prepare.extract import ExtractedPage, extract_html, looks_like_html
 from clustering.prepare.frequencies import (
@@ -11,6 +18,7 @@ from clustering.prepare.frequencies import (
     FrequencyTable,
     ObservedFrequencies,
     salient_terms,
+    salient_terms_of_all,
 )
 from clustering.prepare.kernel_hashes import window_hashes, window_hashes64
 from clustering.prepare.line_counts import LineCounts
@@ -18,9 +26,11 @@ from clustering.prepare.publisher import publisher_of
 from clustering.prepare.repeats import RepeatedLines, text_line_hashes
 from clustering.prepare.stubs import text_kind
 from clustering.prepare.token_stream import TokenStream, folded_tokens
+from clustering.prepare.whole_texts import folded_text
 
 __all__ = [
     "LEAD_TOKENS",
+    "MOST_CHARACTERS_AT_ONCE",
     "SUPPORTED_LANGUAGES",
     "Analysis",
     "CleanedText",
@@ -31,13 +41,17 @@ __all__ = [
     "RepeatedLines",
     "TokenStream",
     "analyse",
+    "analyse_all",
     "clean_dump",
     "clean_title",
     "extract_html",
+    "folded_text",
     "folded_tokens",
+    "language_of",
     "looks_like_html",
     "publisher_of",
     "salient_terms",
+    "salient_terms_of_all",
     "text_kind",
     "text_line_hashes",
     "window_hashes",

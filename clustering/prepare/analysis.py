@@ -6,6 +6,7 @@ only works out spellings that were never met before (`lexicon`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,15 +17,14 @@ from clustering.prepare.characters import character_table
 from clustering.prepare.kernel import scan_documents
 from clustering.prepare.kernel_hashes import window_hashes
 from clustering.prepare.kernel_terms import (
-    BIGRAM_ID_BITS,
     CAPITALISED_FLAG,
     NUMBER_FLAG,
+    bigram_keys,
     count_terms,
-    distinct_sorted,
+    distinct_ids,
     find_rows,
     joined_texts,
     read_terms,
-    within_sentences,
 )
 from clustering.prepare.languages import UNKNOWN_LANGUAGE, detect_language
 from clustering.prepare.lexicon import Lexicon, stop_words
@@ -34,18 +34,26 @@ from clustering.prepare.tokens import code_points
 __all__ = [
     "CAPITALISED_FLAG",
     "LEAD_TOKENS",
+    "MOST_CHARACTERS_AT_ONCE",
     "NUMBER_FLAG",
+    "Analyses",
     "Analysis",
     "Lexicon",
     "analyse",
+    "analyse_all",
     "analyse_with",
+    "language_of",
     "stop_words",
 ]
 
 LEAD_TOKENS = 70
 """Tokens of the body, stop words included, that count as its lead."""
 
-_LEXICON_LIMIT = 1 << 16
+MOST_CHARACTERS_AT_ONCE = 1 << 19
+"""Of articles analysed together. A position in one has 24 bits where there are 256, and
+normalisation makes up to 18 characters of one."""
+
+_LEXICON_LIMIT = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,44 @@ def _lexicon(lang: str) -> Lexicon:
     return known
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Analyses:
+    """What `analyse_all` finds in n texts of one language.
+
+    Attributes
+    ----------
+    lang
+        Their language.
+    stream
+        Folded tokens of all bodies, stop words included.
+    ordered_term_ids, ordered_ends
+        uint32: ids of the terms in text order with repetitions; int64, shape (n,): how many there
+        are up to the end of each text.
+    term_offsets, bigram_offsets
+        int64, shape (n + 1,): where the entries of each text begin.
+    term_ids, body_counts, lead_counts, title_counts, term_flags, bigram_ids
+        As in `clustering.articles.TermVector`, text after text.
+    """
+
+    lang: str
+    stream: TokenStream
+    ordered_term_ids: UInt32Array
+    ordered_ends: NDArray[np.int64]
+    term_offsets: NDArray[np.int64]
+    term_ids: UInt32Array
+    body_counts: UInt8Array
+    lead_counts: UInt8Array
+    title_counts: UInt8Array
+    term_flags: UInt8Array
+    bigram_offsets: NDArray[np.int64]
+    bigram_ids: UInt32Array
+
+    @property
+    def token_counts(self) -> NDArray[np.int64]:
+        """Tokens of each body, stop words included: int64, shape (n,)."""
+        return np.diff(self.stream.word_ends, prepend=0)
+
+
 def analyse(title: str, body: str, lang: str = "") -> Analysis:
     """Turn a text into tokens and term counts.
 
@@ -111,13 +157,53 @@ def analyse(title: str, body: str, lang: str = "") -> Analysis:
     Bigrams are pairs of neighbouring terms of one sentence, with stop words between them passed
     over ("Bank of England" gives ``bank england``).
     """
-    detected = detect_language(f"{title}\n{body[:1000]}", lang)
+    detected = language_of(title, body, lang)
     return analyse_with(_lexicon(detected), title, body, detected)
+
+
+def language_of(title: str, body: str, lang: str = "") -> str:
+    """Return the language in which `analyse` reads a text: ISO 639-1, or ``"und"``."""
+    return detect_language(f"{title}\n{body[:1000]}", lang)
 
 
 def analyse_with(lexicon: Lexicon, title: str, body: str, lang: str) -> Analysis:
     """Do as `analyse` does, for a text whose language and stop words are known."""
-    points = code_points((title, body))
+    found = _analysed(lexicon, [title, body], lang)
+    return Analysis(
+        lang=lang,
+        stream=found.stream,
+        vector=TermVector(
+            term_ids=found.term_ids,
+            body_counts=found.body_counts,
+            lead_counts=found.lead_counts,
+            title_counts=found.title_counts,
+            term_flags=found.term_flags,
+            bigram_ids=found.bigram_ids,
+            token_count=int(found.stream.word_ends[0]),
+        ),
+        ordered_term_ids=found.ordered_term_ids,
+    )
+
+
+def analyse_all(titles: Sequence[str], bodies: Sequence[str], lang: str) -> Analyses:
+    """Do as `analyse` does, for at least one text, all in one language.
+
+    Parameters
+    ----------
+    titles, bodies
+        Of each text: at most 256, and of fewer than `MOST_CHARACTERS_AT_ONCE` characters together
+        unless it is one alone.
+    lang
+        As `language_of` gives it.
+    """
+    texts = [part for text in zip(titles, bodies, strict=True) for part in text]
+    return _analysed(_lexicon(lang), texts, lang)
+
+
+def _analysed(lexicon: Lexicon, texts: Sequence[str], lang: str) -> Analyses:
+    """Analyse articles, a title and a body each."""
+    articles = len(texts) // 2
+    points = code_points(texts)
     begins, ends, token_ends = scan_documents(
         points.codes, points.document_ends, character_table().classes
     )
@@ -129,43 +215,40 @@ def analyse_with(lexicon: Lexicon, title: str, body: str, lang: str) -> Analysis
         for token in unseen.tolist():
             rows[token] = lexicon.rows[joined[begins[token] : ends[token]]]
         pages = lexicon.pages
-    word_rows, term_rows, term_ids, keys, flags, sentences, title_terms, lead_terms = read_terms(
-        rows, int(token_ends[0]), pages.properties, pages.term_ids, LEAD_TOKENS
-    )
-    words, word_ends = joined_texts(word_rows, pages.texts, pages.text_begins, pages.folded_ends)
+    position_bits = 32 - (articles - 1).bit_length()
+    (
+        word_rows,
+        word_ends,
+        term_rows,
+        term_ends,
+        ordered_term_ids,
+        keys,
+        flags,
+        sentences,
+        title_terms,
+        lead_terms,
+    ) = read_terms(rows, token_ends, pages.properties, pages.term_ids, LEAD_TOKENS, position_bits)
+    words, byte_ends = joined_texts(word_rows, pages.texts, pages.text_begins, pages.folded_ends)
+    # numpy sorts with the processor's vectors, numba without.
     keys.sort()
-    ids, body_counts, lead_counts, title_counts, term_flags = count_terms(
-        keys, flags, title_terms, lead_terms
+    term_offsets, term_ids, body_counts, lead_counts, title_counts, term_flags = count_terms(
+        keys, flags, term_ends, title_terms, lead_terms, position_bits
     )
-    return Analysis(
+    stems, stem_ends = joined_texts(term_rows, pages.texts, pages.folded_ends, pages.stem_ends)
+    pairs = bigram_keys(*window_hashes(stems, stem_ends, term_ends, 2, 0), term_ends, sentences)
+    pairs.sort()
+    bigram_offsets, bigram_ids = distinct_ids(pairs, articles)
+    return Analyses(
         lang=lang,
-        stream=TokenStream(words, word_ends, np.array([word_rows.size], dtype=np.int64)),
-        vector=TermVector(
-            term_ids=ids,
-            body_counts=body_counts,
-            lead_counts=lead_counts,
-            title_counts=title_counts,
-            term_flags=term_flags,
-            bigram_ids=distinct_sorted(
-                _bigrams(
-                    *joined_texts(term_rows, pages.texts, pages.folded_ends, pages.stem_ends),
-                    sentences,
-                )
-            ),
-            token_count=int(word_rows.size),
-        ),
-        ordered_term_ids=term_ids,
+        stream=TokenStream(words, byte_ends, word_ends),
+        ordered_term_ids=ordered_term_ids,
+        ordered_ends=term_ends,
+        term_offsets=term_offsets,
+        term_ids=term_ids,
+        body_counts=body_counts,
+        lead_counts=lead_counts,
+        title_counts=title_counts,
+        term_flags=term_flags,
+        bigram_offsets=bigram_offsets,
+        bigram_ids=bigram_ids,
     )
-
-
-def _bigrams(
-    stems: UInt8Array, stem_ends: NDArray[np.int64], sentences: NDArray[np.int32]
-) -> UInt32Array:
-    """Hashes of pairs of neighbouring terms, sorted."""
-    if stem_ends.size < 2:
-        return np.zeros(0, dtype=np.uint32)
-    count = np.array([stem_ends.size], dtype=np.int64)
-    found = within_sentences(window_hashes(stems, stem_ends, count, 2, 0)[0], sentences)
-    found &= BIGRAM_ID_BITS
-    found.sort()
-    return found

@@ -3,9 +3,12 @@
 Three judges, from the surest to the weakest: the form of a line (`boilerplate_rules`), its
 repetition across the publisher's pages (`repeats`), and a logistic classifier over the line and
 its neighbours (`boilerplate_features`, trained by ``clustering.training.boilerplate``). What they
-say is mended by where a line stands (`boilerplate_mending`): a dropped line that shares its words
-with the kept text comes back, and a kept one far from all others goes. Where little would be kept,
-the weakest judge is not heard.
+say is mended by where a line stands (`kernel_judge`): a dropped line that shares its words with
+the kept text comes back, and a kept one far from all others goes. Where little would be kept, the
+weakest judge is not heard.
+
+Most lines are never shown to a pattern, for the compiled pass saw that none can match; of the
+others the verdicts are remembered, since the furniture of a site stands on all of its pages.
 """
 
 from __future__ import annotations
@@ -15,56 +18,53 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from clustering.articles import UInt8Array
 from clustering.prepare.boilerplate_features import (
     Float64Array,
     context_feature_names,
     line_features,
 )
-from clustering.prepare.boilerplate_lines import (
-    Line,
-    content_terms,
-    dump_lines,
-    measure_line,
-)
-from clustering.prepare.boilerplate_mending import (
-    drop_islands,
-    drop_tail,
-    is_row_of_figures,
-    rescue,
-    restore_figures,
-    words_of,
-)
+from clustering.prepare.boilerplate_lines import MeasuredLines, measure_rows, measure_text
 from clustering.prepare.boilerplate_rules import (
     is_caption,
+    is_end_mark,
     is_furniture,
-    is_rail_header,
     trim_end,
     trim_start,
 )
 from clustering.prepare.boilerplate_titles import clean_title, find_title
+from clustering.prepare.kernel_judge import CAPTION, END_MARK, FURNITURE, REPEATED, judge_lines
+from clustering.prepare.line_numbers import (
+    ASKS_CAPTION,
+    ASKS_END,
+    ASKS_END_TRIM,
+    ASKS_FURNITURE,
+    ASKS_START_TRIM,
+    IS_FINAL,
+    IS_FURNITURE,
+    IS_SENTENCE,
+)
 from clustering.prepare.line_patterns import line_key
-from clustering.prepare.repeats import RepeatedLines, line_hashes
+from clustering.prepare.repeats import KEY_BITS, RepeatedLines, key_hash
 
 __all__ = ["CleanedText", "clean_dump", "clean_title", "prose_probabilities"]
 
-PROSE_PROBABILITY = 0.5
-LONE_PROSE_PROBABILITY = 0.1
-"""Lists of links have three lines or more. One or two doubtful lines between paragraphs, in a text
-that shows no sign of having been a page, are subheads and quotes: they must look unlike prose."""
-
-# A rail goes on until something that no rail holds: a paragraph, not a teaser.
-_RAIL_END_PROBABILITY = 0.8
-# Fewer words kept than this, out of a text without page furniture, and the classifier is wrong
-# about this kind of text (tables of figures, verses, notes).
-_FEW_KEPT_WORDS = 12.0
 _LEAST_LEFT_SHARES = ((4, 0.6), (16, 0.4))
 """Of a text of up to so many lines, the least share that repeated lines may leave. Where they leave
 less, and nothing else looks like a page, they are none: a recurring notice, or a short item sent
 again, is made of lines that came before."""
-_FEW_LINES = 4
+
+_ASKS: Final = ASKS_FURNITURE | ASKS_CAPTION | ASKS_END
+_REMEMBERED_LINES: Final = 1 << 15
+_REMEMBERED_CHARACTERS: Final = 300
+"""What is remembered takes at most some 20 MB, and mostly 5."""
+_HEADLINE_WORDS: Final = 30.0
+_HEADLINE_EXTRA_TERMS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,160 +105,161 @@ def clean_dump(
         Without navigation, lists of other articles, captions, datelines and lines that hold only
         a date. The body is empty only if the text holds nothing but page furniture.
     """
-    lines = [measure_line(row) for row in dump_lines(text)]
     title = clean_title(title, publisher)
-    if not lines:
+    lines = measure_text(text)
+    count = lines.ends.size
+    if not count:
         return CleanedText(title, "")
     mark = 0
-    nothing = [False] * len(lines)
-    again = nothing
+    own_verdicts = verdicts = _verdicts(lines)
+    is_again = False
     if repeated is not None and publisher:
-        hashes = line_hashes(lines)
-        mark = repeated.mark(publisher, hashes)
-        again = _page_lines(
-            lines,
-            repeated.among(publisher, hashes).tolist(),
-            repeated.common_among(publisher, hashes).tolist(),
-        )
-    kept = _kept_lines(lines, again)
-    may_be_whole = len(lines) <= _LEAST_LEFT_SHARES[-1][0] and not any(map(is_furniture, lines))
-    if any(again) and may_be_whole:
-        least = next(share for most, share in _LEAST_LEFT_SHARES if len(lines) <= most)
-        without_repeats = _kept_lines(lines, nothing)
-        if words_of(lines, kept) < least * words_of(lines, without_repeats):
+        again, common, mark = repeated.look_up(publisher, lines.hashes)
+        page_lines = _page_lines(lines, again.tolist(), common.tolist()) if again.any() else ()
+        is_again = any(page_lines)
+        if is_again:
+            verdicts = own_verdicts | np.array(page_lines, dtype=np.uint8) * np.uint8(REPEATED)
+    kept = _judged(lines, verdicts)
+    if is_again and count <= _LEAST_LEFT_SHARES[-1][0] and not (own_verdicts & FURNITURE).any():
+        least = next(share for most, share in _LEAST_LEFT_SHARES if count <= most)
+        without_repeats = _judged(lines, own_verdicts)
+        if _words_of(lines, kept) < least * _words_of(lines, without_repeats):
             kept = without_repeats
+    picked = kept.tolist()
     if not title:
-        title = find_title(lines, kept)
-    body = _body(lines, kept, title)
+        title = find_title(lines, own_verdicts, picked)
+    body = _body(lines, picked, title)
     if not body:
         # Nothing was left but the headline's own words: better a short body than none.
-        body = _body(lines, kept, "")
+        body = _body(lines, picked, "")
     return CleanedText(title, body, mark)
 
 
 @cache
-def _weights() -> tuple[Float64Array, float]:
+def _weights() -> Float64Array:
+    """Weights of the line classifier, its intercept last."""
     text = (
         files("clustering.prepare").joinpath("tables/boilerplate_weights.json").read_text("utf-8")
     )
     table = json.loads(text)
-    names = context_feature_names()
-    weights = np.array([table["weights"][name] for name in names], dtype=np.float64)
-    return weights, float(table["intercept"])
+    weights = [table["weights"][name] for name in context_feature_names()]
+    return np.array([*weights, table["intercept"]], dtype=np.float64)
 
 
-def prose_probabilities(lines: Sequence[Line]) -> Float64Array:
+def prose_probabilities(lines: MeasuredLines) -> Float64Array:
     """Probability of each line to belong to the article, float64 of shape (n,), in [0, 1]."""
-    weights, intercept = _weights()
-    logits = line_features(lines) @ weights + intercept
+    weights = _weights()
+    logits = line_features(lines) @ weights[:-1] + weights[-1]
     probabilities: Float64Array = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0)))
     return probabilities
 
 
-def _kept_lines(lines: Sequence[Line], again: Sequence[bool]) -> list[bool]:
-    """Decide which lines belong to the article; ``again`` are those of the publisher's page."""
-    if all(line.is_solid for line in lines):
-        # Paragraphs are kept whatever the classifier says, and no rail begins without a header.
-        probabilities = np.ones(len(lines), dtype=np.float64)
-    else:
-        probabilities = prose_probabilities(lines)
-    certain = [is_furniture(line) or is_caption(line) for line in lines]
-    certain = [junk or repeats for junk, repeats in zip(certain, again, strict=True)]
-    rail = _rails(lines, probabilities)
-    furniture = sum(certain) + sum(rail)
-    shows_page = furniture > max(1, len(lines) // 15)
-    cuts = _cuts(probabilities, certain, shows_page=shows_page)
-    seen: set[str] = set()
-    kept: list[bool] = []
-    for line, junk, in_rail, probability, cut in zip(
-        lines, certain, rail, probabilities, cuts, strict=True
-    ):
-        keep = not junk and not in_rail and bool(probability >= cut or line.is_solid)
-        kept.append(keep and line.key not in seen)
-        seen.add(line.key)
-    drop_tail(lines, kept)
-    drop_islands(lines, kept)
-    kept_words = words_of(lines, kept)
-    figures = sum(map(is_row_of_figures, lines))
-    is_short = len(lines) <= _FEW_LINES
-    is_table = len(lines) <= 3 * _FEW_LINES or 3 * figures >= len(lines)
-    doubtful = is_short or (kept_words < _FEW_KEPT_WORDS and is_table)
-    if doubtful and furniture <= max(1, len(lines) // 4):
-        return [not junk and not inside for junk, inside in zip(certain, rail, strict=True)]
-    if furniture <= max(2, len(lines) // 5):
-        restore_figures(lines, kept, certain, rail)
-    rescue(lines, kept, certain, rail)
-    if not any(kept):
-        # No line reads like prose. What is neither furniture nor in a rail is all there is.
-        kept = [not junk and not inside for junk, inside in zip(certain, rail, strict=True)]
-        if sum(certain) + sum(rail) > len(lines) // 2:
-            kept = [keep and line.is_sentence for keep, line in zip(kept, lines, strict=True)]
-    return kept
+_remembered: dict[str, int] = {}
+"""Verdicts on lines that were shown to the patterns: they depend on nothing but the line."""
 
 
-def _cuts(probabilities: Float64Array, certain: Sequence[bool], *, shows_page: bool) -> list[float]:
-    """Probability that each line needs, by the length of the doubtful run it stands in."""
-    cuts = [PROSE_PROBABILITY] * len(certain)
-    if shows_page:
-        return cuts
-    start = 0
-    for index in range(len(certain) + 1):
-        if index < len(certain) and probabilities[index] < PROSE_PROBABILITY:
+def _verdicts(lines: MeasuredLines) -> UInt8Array:
+    """Tell what each line's form makes certain: uint8 of shape (n,), bits of `kernel_judge`."""
+    found = bytearray(lines.ends.size)
+    for index, bits in enumerate(lines.bits):
+        if bits & IS_FURNITURE:
+            found[index] = FURNITURE
+        if not bits & _ASKS:
             continue
-        if index - start <= 2:
-            cuts[start:index] = [LONE_PROSE_PROBABILITY] * (index - start)
-        start = index + 1
-    return cuts
+        text = lines.texts[index]
+        verdict = _remembered.get(text)
+        if verdict is None:
+            verdict = _verdict(lines, index)
+            if len(text) <= _REMEMBERED_CHARACTERS:
+                if len(_remembered) >= _REMEMBERED_LINES:
+                    _remembered.clear()
+                _remembered[text] = verdict
+        found[index] |= verdict
+    return np.frombuffer(found, dtype=np.uint8)
 
 
-def _page_lines(lines: Sequence[Line], again: list[bool], common: Sequence[bool]) -> list[bool]:
+def _verdict(lines: MeasuredLines, index: int) -> int:
+    bits = lines.bits[index]
+    line = lines.line(index)
+    verdict = 0
+    if bits & ASKS_FURNITURE and is_furniture(line, bits):
+        verdict |= FURNITURE
+    if bits & ASKS_CAPTION and is_caption(line):
+        verdict |= CAPTION
+    if bits & ASKS_END and is_end_mark(line):
+        verdict |= END_MARK
+    return verdict
+
+
+def _judged(lines: MeasuredLines, verdicts: UInt8Array) -> NDArray[np.bool_]:
+    return judge_lines(
+        lines.word_counts,
+        lines.features,
+        lines.numbers,
+        lines.keys,
+        lines.terms,
+        verdicts,
+        _weights(),
+    )
+
+
+def _words_of(lines: MeasuredLines, kept: NDArray[np.bool_]) -> float:
+    """Count the words of the lines that are kept."""
+    return float(sum(lines.word_counts[kept].tolist()))
+
+
+def _page_lines(
+    lines: MeasuredLines, again: Sequence[bool], common: Sequence[bool]
+) -> Sequence[bool]:
     """Of the lines that repeat, those that are the publisher's page.
 
     Where most of an article's sentences came before, it is a corrected or updated version, and
     they are its own, but for the ``common`` ones, which stand in more articles than it has
     versions.
     """
+    is_sentence = [bits & IS_SENTENCE != 0 for bits in lines.bits]
     own = [
-        (line.word_count, hit)
-        for line, hit, often in zip(lines, again, common, strict=True)
-        if line.is_sentence and not often
+        (words, hit)
+        for words, hit, often, sentence in zip(
+            lines.word_counts.tolist(), again, common, is_sentence, strict=True
+        )
+        if sentence and not often
     ]
     if sum(words for words, hit in own if hit) > 0.5 * sum(words for words, _ in own):
         return [
-            hit and (often or not line.is_sentence)
-            for line, hit, often in zip(lines, again, common, strict=True)
+            hit and (often or not sentence)
+            for hit, often, sentence in zip(again, common, is_sentence, strict=True)
         ]
     return again
 
 
-def _rails(lines: Sequence[Line], probabilities: Float64Array) -> list[bool]:
-    """Lines under a header such as "Related", up to the next paragraph."""
-    inside = False
-    rail: list[bool] = []
-    for line, probability in zip(lines, probabilities, strict=True):
-        if is_rail_header(line):
-            inside = True
-        elif inside and (
-            line.is_solid
-            or (line.is_sentence and line.is_final and probability >= _RAIL_END_PROBABILITY)
-        ):
-            inside = False
-        rail.append(inside)
-    return rail
-
-
-def _body(lines: Sequence[Line], kept: Sequence[bool], title: str) -> str:
+def _body(lines: MeasuredLines, kept: Sequence[bool], title: str) -> str:
     """Join the kept lines, without datelines, credits and the repeated headline."""
     title_key = line_key(title)
+    title_hash = key_hash(title_key)
+    hashes = (lines.hashes & KEY_BITS).tolist() if title_key else ()
     paragraphs: list[str] = []
-    title_terms = content_terms(measure_line(title)) if title else set()
-    for line, keep in zip(lines, kept, strict=True):
-        if not keep or (title_key and line.key == title_key):
+    for index, keep in enumerate(kept):
+        if not keep:
             continue
-        if not paragraphs and title_terms and not line.is_final and line.word_count <= 30.0:
+        bits, text = lines.bits[index], lines.texts[index]
+        if title_key and hashes[index] == title_hash and line_key(text) == title_key:
+            continue
+        if (
+            title
+            and not paragraphs
+            and not bits & IS_FINAL
+            and lines.word_counts[index] <= _HEADLINE_WORDS
+        ):
             # The headline with the site's name or a breadcrumb glued on.
-            terms = content_terms(line)
-            if title_terms <= terms and len(terms) <= len(title_terms) + 6:
+            title_terms = measure_rows([title]).content_terms(0)
+            terms = lines.content_terms(index)
+            most = len(title_terms) + _HEADLINE_EXTRA_TERMS
+            if title_terms and title_terms <= terms and len(terms) <= most:
                 continue
-        paragraphs.append(trim_end(trim_start(line.text)))
+        if bits & ASKS_START_TRIM:
+            text = trim_start(text)
+        if bits & ASKS_END_TRIM:
+            text = trim_end(text)
+        paragraphs.append(text)
     return "\n\n".join(paragraphs)

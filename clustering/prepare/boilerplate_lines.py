@@ -3,167 +3,197 @@
 A judge of lines needs lines that are paragraphs, headlines or menu entries. Telegraphic wires and
 e-mail wrap paragraphs at a fixed width, so wrapping is undone first. What is measured of a line
 must mean the same in scripts without spaces or capitals; where it cannot, it takes a neutral value
-instead of a misleading zero.
+instead of a misleading zero. The work is done by `kernel_lines`, for all lines of a text at once.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+from functools import cached_property, lru_cache
+from typing import Final, NamedTuple
 
+import numpy as np
 import regex
+from numpy.typing import NDArray
 
-from clustering.prepare.line_patterns import (
-    digits_in,
-    ends_sentence,
-    is_plain,
-    line_key,
-    sentence_breaks_in,
-    squeezed_blanks,
-    words_in,
-)
+from clustering.articles import UInt32Array, UInt64Array
+from clustering.prepare import kernel_unwrap, line_classes, line_numbers
+from clustering.prepare.boilerplate_vocabulary import character_classes, word_table
+from clustering.prepare.kernel_lines import measure_lines
+from clustering.prepare.kernel_unwrap import unwrap_lines
+from clustering.prepare.line_classes import codes_of, ends_of
+from clustering.prepare.line_patterns import line_key
 
-# Words of a script written without spaces, estimated from its letters: Chinese and Japanese words
-# average about 1.6 characters in news, Thai, Lao, Khmer and Burmese words about 4.
-_HAN_WORDS_PER_CHARACTER = 0.6
-_SOUTHEAST_ASIAN_WORDS_PER_CHARACTER = 0.25
-
-_SPACELESS = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}]|[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-)
-HAN = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]")
-BULLET = regex.compile(r"^(?:[-–—*•·▪‣◦►▶→>+]|\d{1,2}[.)]|#)\s*")
 _INVISIBLE = regex.compile(r"[\p{Cf}--[\u200c\u200d]]|[\p{Cc}--[\n\t]]|[\p{Cs}\p{Co}]", regex.V1)
 _DEVANAGARI_BAR = regex.compile(r"(?<=[\p{Devanagari}\d])\s*\|")
-# A line has to be this long before it can have been broken at a margin.
-_MIN_WRAP_WIDTH = 36
-_MAX_WRAP_WIDTH = 110
+
+_REMEMBERED_TEXTS: Final = 16
+_REMEMBERED_CHARACTERS: Final = 50_000
+"""A text is measured once for its line hashes and once to be cleaned, mostly one after the other;
+of the last few that are not longer than this the measures are kept in between."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """Words of pages, ready for lookup; see ``tables/boilerplate_vocabulary.json``."""
-
-    rail_headers: frozenset[str]
-    menu_entries: frozenset[str]
-    menu_words: frozenset[str]
-    furniture_starts: tuple[str, ...]
-    furniture_phrases: tuple[str, ...]
-    caption_marks: tuple[str, ...]
-    agencies: tuple[str, ...]
-    function_words: frozenset[str]
-    function_characters: frozenset[str]
-
-
-@cache
-def vocabulary() -> Vocabulary:
-    """Load the packaged vocabulary once."""
-    text = (
-        files("clustering.prepare")
-        .joinpath("tables/boilerplate_vocabulary.json")
-        .read_text("utf-8")
-    )
-    table = json.loads(text)
-    words = {word for line in table["function_words"].values() for word in line.split()}
-    return Vocabulary(
-        rail_headers=frozenset(map(line_key, table["rail_headers"])),
-        menu_entries=frozenset(map(line_key, table["menu_entries"])),
-        menu_words=frozenset(table["menu_words"]),
-        furniture_starts=tuple(table["furniture_starts"]),
-        furniture_phrases=tuple(table["furniture_phrases"]),
-        caption_marks=tuple(table["caption_marks"]),
-        agencies=tuple(table["agencies"]),
-        function_words=frozenset(words),
-        function_characters=frozenset(table["function_characters"]),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One unwrapped line and what the judges ask of it.
 
     Attributes
     ----------
     text
         Stripped, never empty.
-    key
-        See `line_key`; empty for a line of marks alone.
-    words
-        Tokens written with letters or digits, case folded. Empty in spaceless scripts.
     word_count
-        Their number, or an estimate of it in scripts without spaces.
+        Words written with letters or digits, or an estimate of their number in scripts without
+        spaces.
     is_final
         Whether it ends as a sentence does.
     sentence_count
         Sentence ends inside it, the last included.
-    letter_count, digit_count
-        Characters of its words that are letters or marks, and that are digits.
-    plain
-        See `is_plain`.
+    is_solid
+        Whether it can only be a paragraph: long, and ending (or breaking) as sentences do.
+    is_sentence
+        Whether it reads like at least one full sentence.
+    is_rail_header
+        Whether it announces a list of other articles ("Related", "Ranking", "相关新闻").
     """
 
     text: str
-    key: str
-    words: tuple[str, ...]
     word_count: float
     is_final: bool
     sentence_count: int
-    letter_count: int
-    digit_count: int
-    plain: bool
+    is_solid: bool
+    is_sentence: bool
+    is_rail_header: bool
 
     @property
-    def is_solid(self) -> bool:
-        """Whether it can only be a paragraph: long, and ending (or breaking) as sentences do."""
-        return self.word_count >= 25 and (self.is_final or self.sentence_count >= 2)
+    def key(self) -> str:
+        """See `line_key`; empty for a line of marks alone."""
+        return line_key(self.text)
 
-    @property
-    def is_sentence(self) -> bool:
-        """Whether it reads like at least one full sentence."""
-        return self.word_count >= 10 and (self.is_final or self.sentence_count >= 2)
+
+@dataclass(frozen=True, eq=False)
+class MeasuredLines:
+    """The lines of a text, and what `measure_lines` tells of each.
+
+    Attributes
+    ----------
+    codes, ends
+        As `unwrap_lines` returns them.
+    word_counts, features, numbers, keys, hashes, terms
+        See `measure_lines`.
+    """
+
+    codes: UInt32Array
+    ends: NDArray[np.int64]
+    word_counts: NDArray[np.float64]
+    features: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    keys: UInt64Array
+    hashes: UInt32Array
+    terms: UInt64Array
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The lines one by one."""
+        return _texts_of(self.codes, self.ends)
+
+    @cached_property
+    def bits(self) -> list[int]:
+        """Of each line, what ``numbers`` has in the column ``N_BITS``."""
+        bits: list[int] = self.numbers[:, line_numbers.N_BITS].tolist()
+        return bits
+
+    def line(self, index: int) -> Line:
+        """Return a line with what the patterns ask of it."""
+        bits = self.bits[index]
+        return Line(
+            text=self.texts[index],
+            word_count=float(self.word_counts[index]),
+            is_final=bool(bits & line_numbers.IS_FINAL),
+            sentence_count=int(self.numbers[index, line_numbers.N_SENTENCES]),
+            is_solid=bool(bits & line_numbers.IS_SOLID),
+            is_sentence=bool(bits & line_numbers.IS_SENTENCE),
+            is_rail_header=bool(bits & line_numbers.IS_RAIL_HEADER),
+        )
+
+    def content_terms(self, index: int) -> set[int]:
+        """Content terms of a line as hashes: words that are no function words, or character pairs.
+
+        For comparing lines, of whatever texts.
+        """
+        begin = int(self.numbers[index - 1, line_numbers.N_TERM_END]) if index else 0
+        return set(self.terms[begin : int(self.numbers[index, line_numbers.N_TERM_END])].tolist())
+
+
+def _texts_of(codes: UInt32Array, ends: NDArray[np.int64]) -> list[str]:
+    """Take lines that hold no line feed apart."""
+    if not ends.size:
+        return []
+    # By the quickest way; no surrogate is left in them.
+    highest = codes.max(initial=0)
+    if highest < 0x100:
+        text = codes.astype(np.uint8).tobytes().decode("latin-1")
+    elif highest < 0x10000:
+        text = codes.astype("<u2").tobytes().decode("utf-16-le", "surrogatepass")
+    else:
+        text = codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    return text.split("\n")
+
+
+def _unwrapped(text: str) -> tuple[UInt32Array, NDArray[np.int64]]:
+    """Return what `unwrap_lines` does, of a text whose characters may not have been met."""
+    characters = character_classes()
+    given = codes_of(text)
+    bars_are_read = False
+    while True:
+        status, codes, ends = unwrap_lines(given, characters.classes, bars_are_read)
+        if status == kernel_unwrap.NOT_MET:
+            characters.meet(given)
+        elif status == kernel_unwrap.HAS_BARS:
+            given = codes_of(_with_bars_read(text))
+            bars_are_read = True
+        else:
+            return codes, ends
+
+
+def _measured(codes: UInt32Array, ends: NDArray[np.int64]) -> MeasuredLines:
+    characters, words = character_classes(), word_table()
+    told = measure_lines(
+        codes,
+        ends,
+        characters.classes,
+        characters.folds,
+        characters.long_folds,
+        words.slots,
+        words.bits,
+        words.pieces,
+    )
+    return MeasuredLines(codes, ends, *told)
+
+
+def measure_text(text: str) -> MeasuredLines:
+    """Split a text into lines as `dump_lines` does and measure them."""
+    if len(text) > _REMEMBERED_CHARACTERS:
+        return _measured(*_unwrapped(text))
+    return _measured_text(text)
+
+
+@lru_cache(_REMEMBERED_TEXTS)
+def _measured_text(text: str) -> MeasuredLines:
+    return _measured(*_unwrapped(text))
+
+
+def measure_rows(rows: Sequence[str]) -> MeasuredLines:
+    """Measure lines that are stripped already, and not empty."""
+    codes = codes_of("\n".join(rows))
+    characters = character_classes()
+    if not (characters.classes[codes] & line_classes.KNOWN).all():
+        characters.meet(codes)
+    return _measured(codes, ends_of(rows))
 
 
 def measure_line(text: str) -> Line:
     """Measure one stripped, non-empty line."""
-    plain = is_plain(text)
-    raw = words_in(text, plain=plain)
-    is_final = ends_sentence(text)
-    digits = digits_in(text, plain=plain)
-    return Line(
-        text=text,
-        key=line_key(text),
-        words=tuple(map(str.casefold, raw)),
-        word_count=float(len(raw)) if plain else _word_count(text, raw),
-        is_final=is_final,
-        sentence_count=sentence_breaks_in(text, plain=plain) + is_final,
-        letter_count=sum(map(len, raw)) - digits,
-        digit_count=digits,
-        plain=plain,
-    )
-
-
-def count_words(text: str) -> float:
-    """Return the ``word_count`` that `measure_line` gives, and nothing else of it."""
-    plain = is_plain(text)
-    raw = words_in(text, plain=plain)
-    return float(len(raw)) if plain else _word_count(text, raw)
-
-
-def _word_count(text: str, raw: Sequence[str]) -> float:
-    """Count the words, estimated where scripts have no spaces."""
-    letters = _SPACELESS.findall(text)
-    if not letters:
-        return float(len(raw))
-    han = sum(1 for letter in letters if HAN.match(letter))
-    spaced = len(words_in(_SPACELESS.sub(" ", text), plain=False))
-    return (
-        spaced
-        + _HAN_WORDS_PER_CHARACTER * han
-        + _SOUTHEAST_ASIAN_WORDS_PER_CHARACTER * (len(letters) - han)
-    )
+    return measure_rows([text]).line(0)
 
 
 def dump_lines(text: str) -> list[str]:
@@ -180,28 +210,13 @@ def dump_lines(text: str) -> list[str]:
         In order; empty for a text without visible characters. `measure_line` takes them as
         they are.
     """
+    return _texts_of(*_unwrapped(text))
+
+
+def _with_bars_read(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
     text = text.replace("\u2029", "\n\n").replace("\x0c", "\n").replace("\x0b", "\n")
-    given = text.split("\n")
-    if not all(row.isprintable() or not row for row in given):  # or else none is invisible
-        text = _INVISIBLE.sub("", text)
-        given = text.split("\n")
-    rows = [squeezed_blanks(_danda(row)).rstrip() for row in given]
-    indents = [len(row) - len(row.lstrip()) for row in text.expandtabs(4).split("\n")]
-    stripped = [row.strip() for row in rows]
-    width = _wrap_width(stripped, indents)
-    lines: list[str] = []
-    joinable = False
-    for index, row in enumerate(stripped):
-        if not row:
-            joinable = False
-            continue
-        if joinable and _continues(lines[-1], stripped[index - 1], row, indents, index, width):
-            lines[-1] = _join(lines[-1], row)
-        else:
-            lines.append(row)
-        joinable = True
-    return lines
+    return "\n".join(map(_danda, _INVISIBLE.sub("", text).split("\n")))
 
 
 def _danda(row: str) -> str:
@@ -211,79 +226,3 @@ def _danda(row: str) -> str:
         if len(row.split()) >= 5 * max(1, len([part for part in parts if part.strip()])):
             return _DEVANAGARI_BAR.sub("।", row)
     return row
-
-
-def _join(head: str, tail: str) -> str:
-    """Undo one break; a hyphen at the margin stays, for it may belong to the word."""
-    if head.endswith("-") and not head.endswith(" -"):
-        return head + tail
-    if HAN.match(head[-1]) and HAN.match(tail[0]):
-        return head + tail
-    return f"{head} {tail}"
-
-
-def _wrap_width(rows: Sequence[str], indents: Sequence[int]) -> int:
-    """Width in characters at which a text was wrapped, or 0 if it was not.
-
-    Wrapped text shows itself twice: no line passes the margin, and most lines that are followed
-    by another one without a blank between stop close to it. A list of headlines has ragged ends.
-    """
-    pairs = [
-        (rows[i], rows[i + 1])
-        for i in range(len(rows) - 1)
-        if rows[i] and rows[i + 1] and indents[i + 1] <= indents[i] + 1
-    ]
-    lengths = sorted(len(row) for row in rows if row)
-    if not lengths or not _MIN_WRAP_WIDTH <= lengths[-1] <= _MAX_WRAP_WIDTH or not pairs:
-        return 0
-    width = lengths[-1]
-    lowered = sum(1 for _, below in pairs if below[0].islower())
-    if lowered >= 0.35 * len(pairs):
-        return width
-    full_open = sum(1 for a, _ in pairs if len(a) >= 0.7 * width and not ends_sentence(a))
-    if max(indents) >= 2 and min(indents) == 0 and full_open >= 0.5 * len(pairs):
-        # Indented paragraphs, and rows that run up to the margin with their sentence open.
-        return width
-    if any(any(c.isupper() or c.islower() for c in row) for row in rows):
-        return 0
-    full = sum(1 for above, _ in pairs if len(above) >= 0.8 * width)
-    open_ends = sum(1 for above, _ in pairs if not ends_sentence(above))
-    return width if len(pairs) >= 3 and full >= 0.7 * len(pairs) <= open_ends else 0
-
-
-def _continues(
-    head: str, above: str, row: str, indents: Sequence[int], index: int, width: int
-) -> bool:
-    """Whether ``row`` goes on with the paragraph that the row above belongs to."""
-    if BULLET.match(row) and not row[0].isdigit():
-        return False
-    if not width:
-        # Pages put links on lines of their own inside a sentence; what goes on in lower case
-        # after an open end was one sentence. Menus in lower case have short lines.
-        return row[0].islower() and len(above) >= 40 and not ends_sentence(above)
-    if indents[index] >= indents[index - 1] + 2:
-        return False
-    if row[0].islower():
-        return True
-    # The line would have had room for the next word, so the break was meant.
-    next_word = row.split(" ", 1)[0]
-    if len(above) + 1 + len(next_word) > 0.85 * width and len(head) >= 0.6 * width:
-        return True
-    # Where paragraphs begin with an indent, a row without one goes on; the first row of a wire
-    # is short because its dateline was cut.
-    return max(indents) >= 2 and not ends_sentence(above) and len(above) >= 0.4 * width
-
-
-_HAN_PAIR = regex.compile(
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}](?=([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]))"
-)
-
-
-def content_terms(line: Line) -> set[str]:
-    """Content terms for comparing lines: words that are no function words, or character pairs."""
-    function_words = vocabulary().function_words
-    terms = {word for word in line.words if len(word) > 1 and word not in function_words}
-    if line.plain:
-        return terms
-    pairs = {match.group() + match.group(1) for match in _HAN_PAIR.finditer(line.text)}
-    return {term for term in terms if not _HAN_PAIR.search(term)} | pairs

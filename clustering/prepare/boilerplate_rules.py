@@ -10,8 +10,11 @@ from functools import cache
 
 import regex
 
-from clustering.prepare.boilerplate_lines import Line, vocabulary
+from clustering.prepare import line_numbers
+from clustering.prepare.boilerplate_lines import Line
+from clustering.prepare.boilerplate_vocabulary import vocabulary
 from clustering.prepare.dates import is_date_line
+from clustering.prepare.line_classes import LEADING_MARKS
 from clustering.prepare.line_patterns import line_key
 
 _URL_LINE = regex.compile(
@@ -67,7 +70,8 @@ _AGE_LABEL = regex.compile(
 )
 
 # A sentence that asks the reader to do something with the site: it begins with what to do, and
-# names the site ("us"), the reader ("your"), or a place to do it.
+# names the site ("us"), the reader ("your"), or a place to do it. The words that it begins with
+# stand in the vocabulary, too (`inviting_words`): without one no line is shown to these patterns.
 _INVITATION = regex.compile(
     r"^(?:please\s+)?(?:(?:to\s+)?(?:chat|click|tap|press|follow|join|subscribe|log|sign (?:in|up)|"
     r"like (?:us|our|the|[^,]{2,40} on facebook)|"
@@ -91,30 +95,13 @@ _INVITED_TO = regex.compile(
 )
 _SENTENCE_END = regex.compile(r"(?<=[.!?])(?<!\.\.\.)['\"”’]?\s+")
 
-# Nothing that these patterns are after is longer than this. Text is hostile now and then, and a
-# pattern that looks at one line again and again must not be given a megabyte of it.
-_LONGEST_LOOK_CHARACTERS = 1000
-
-_SHORT_FURNITURE_WORDS = 16.0
-_PHRASE_FURNITURE_WORDS = 30.0
-_RAIL_HEADER_WORDS = 6.0
-_CAPTION_WORDS = 60.0
-
-
-def is_rail_header(line: Line) -> bool:
-    """Whether a line announces a list of other articles ("Related", "Ranking", "相关新闻")."""
-    if (
-        line.word_count > _RAIL_HEADER_WORDS
-        or len(line.text) > 60
-        or line.text.endswith((".", "?"))
-    ):
-        return False
-    return line.key in vocabulary().rail_headers
-
 
 def is_end_mark(line: Line) -> bool:
     """Whether an article ends here: "tg/ar (AFP, Reuters)", "(Reporting by …)", "REUTER"."""
-    if line.word_count > 45 or len(line.text) > _LONGEST_LOOK_CHARACTERS:
+    if (
+        line.word_count > line_numbers.END_MARK_WORDS
+        or len(line.text) > line_numbers.LONG_LOOK_CHARACTERS
+    ):
         return False
     match = _INITIALS.match(line.text) if "(" in line.text else None
     if match and _names_agency(match["agencies"]):
@@ -125,7 +112,10 @@ def is_end_mark(line: Line) -> bool:
 
 def is_caption(line: Line) -> bool:
     """Whether a line is the caption of a picture, by the credit it carries."""
-    if line.word_count > _CAPTION_WORDS or len(line.text) > _LONGEST_LOOK_CHARACTERS:
+    if (
+        line.word_count > line_numbers.CAPTION_WORDS
+        or len(line.text) > line_numbers.LONG_LOOK_CHARACTERS
+    ):
         return False
     text = line.text
     if _FILE_PICTURE.match(text):
@@ -150,36 +140,57 @@ def is_caption(line: Line) -> bool:
     return any(mark in credit for mark in marks)
 
 
-def is_furniture(line: Line) -> bool:
-    """Whether a line is page furniture beyond doubt: no sentence of an article looks like it."""
-    text = line.text[:_LONGEST_LOOK_CHARACTERS]
+def is_furniture(line: Line, asks: int = line_numbers.ASKS_FURNITURE) -> bool:
+    """Whether a line is page furniture beyond doubt: no sentence of an article looks like it.
+
+    Parameters
+    ----------
+    line
+        Any line.
+    asks
+        Bits of `line_numbers`: patterns that may match it. The others are left out.
+    """
+    text = line.text[: line_numbers.LONG_LOOK_CHARACTERS]
     if not line.key:
         return True
-    if line.is_solid and line.word_count > _PHRASE_FURNITURE_WORDS:
+    if line.is_solid and line.word_count > line_numbers.PHRASE_FURNITURE_WORDS:
         return False
     table = vocabulary()
     if line.word_count <= 5 and (line.key in table.menu_entries or line.key in table.rail_headers):
         return True
-    if is_date_line(text) or _URL_LINE.fullmatch(text) or _is_code(text):
-        return True
-    age = _AGE_LABEL.match(text)
-    if age and is_date_line(age["age"]):
-        return True
-    if line.word_count <= 12 and (
-        _COUNTER.match(text) or _PAGE_NUMBER.match(text) or _BYLINE.match(text)
+    if (
+        (asks & line_numbers.ASKS_DATE and is_date_line(text))
+        or (asks & line_numbers.ASKS_ADDRESS and _URL_LINE.fullmatch(text))
+        or (asks & line_numbers.ASKS_CODE and _is_code(text))
     ):
         return True
-    if line.word_count <= _SHORT_FURNITURE_WORDS and line.sentence_count <= 1:
-        start = text.lstrip(" -–•*·|>»[(").casefold()
+    age = _AGE_LABEL.match(text) if asks & line_numbers.ASKS_AGE else None
+    if age and is_date_line(age["age"]):
+        return True
+    if (
+        asks & line_numbers.ASKS_COUNTER
+        and line.word_count <= 12
+        and (_COUNTER.match(text) or _PAGE_NUMBER.match(text) or _BYLINE.match(text))
+    ):
+        return True
+    if (
+        asks & line_numbers.ASKS_BEGINNING
+        and line.word_count <= line_numbers.SHORT_FURNITURE_WORDS
+        and line.sentence_count <= 1
+    ):
+        start = text.lstrip(LEADING_MARKS).casefold()
         if start.startswith(table.furniture_starts) and _starts_at_word_end(start):
             return True
-    if line.word_count <= _PHRASE_FURNITURE_WORDS and line.sentence_count <= 2:
-        folded = text.casefold()
-        hits = sum(map(folded.__contains__, table.furniture_phrases))
-        if hits >= 2 or (hits and line.word_count <= 12):
+    if line.word_count <= line_numbers.PHRASE_FURNITURE_WORDS:
+        if asks & line_numbers.ASKS_PHRASES and line.sentence_count <= 2:
+            folded = text.casefold()
+            hits = sum(map(folded.__contains__, table.furniture_phrases))
+            if hits >= 2 or (hits and line.word_count <= 12):
+                return True
+        if asks & line_numbers.ASKS_INVITATION and _is_invitation(text):
             return True
-    if line.word_count <= _PHRASE_FURNITURE_WORDS and _is_invitation(text):
-        return True
+    if not asks & line_numbers.ASKS_MARKS:
+        return False
     if text.count("|") >= 2 or text.count("•") >= 3:
         return not line.is_final and line.word_count / (1 + text.count("|") + text.count("•")) <= 6
     if line.is_final or line.word_count > 25:
@@ -257,7 +268,7 @@ def _dateline() -> regex.Pattern[str]:
 
 def trim_start(text: str) -> str:
     """Cut a dateline ("BEIJING (AP) — ", "Abuja (AFP) - ", "(CNN) ") off a paragraph."""
-    match = _dateline().match(text[:160])
+    match = _dateline().match(text[: line_numbers.DATELINE_CHARACTERS])
     if match is None or match.end() >= len(text):
         return text
     return text[match.end() :].lstrip()

@@ -6,13 +6,18 @@ so it makes strangers alike; a headline missing from the metadata stands above t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import regex
 
-from clustering.prepare.boilerplate_lines import Line, content_terms
-from clustering.prepare.boilerplate_rules import is_caption, is_furniture, is_rail_header
+from clustering.articles import UInt8Array
+from clustering.prepare.boilerplate_lines import MeasuredLines
+from clustering.prepare.kernel_judge import CAPTION, FURNITURE
+from clustering.prepare.line_numbers import IS_RAIL_HEADER, IS_SENTENCE
 
+# Without one of these the next pattern finds nothing.
+_SITE_MARK = re.compile(r"[-–—|»«:·•_｜]")
 _SITE_TAIL = regex.compile(r"\s+(?:[-–—|»«:·•]|::)\s*(?=\S)|\s*[|｜]\s*|\s*[-_](?=\p{Lu}\p{L}+$)")
 
 
@@ -33,6 +38,8 @@ def clean_title(title: str, publisher: str = "") -> str:
         Never emptied: a headline that is nothing but a site's name stays.
     """
     title = " ".join(title.split())
+    if not _SITE_MARK.search(title):
+        return title
     for _ in range(3):
         shorter = _without_site(title, publisher)
         if shorter == title:
@@ -151,34 +158,47 @@ def _is_site_name(part: str, publisher: str, *, bar: bool, leading: bool = False
     return named and len(words) <= 4 and all(w[0].isupper() or w in ("of", "the") for w in words)
 
 
-def find_title(lines: Sequence[Line], kept: Sequence[bool]) -> str:
-    """Find the headline in a dump: above the first paragraph, and in the lead's own words."""
-    first = next((i for i, keep in enumerate(kept) if keep and lines[i].is_sentence), -1)
+def find_title(lines: MeasuredLines, verdicts: UInt8Array, kept: Sequence[bool]) -> str:
+    """Find the headline in a dump: above the first paragraph, and in the lead's own words.
+
+    Parameters
+    ----------
+    lines
+        All lines of the dump.
+    verdicts
+        uint8, shape (lines,): what is certain of each, in the bits of `kernel_judge`.
+    kept
+        Which lines belong to the article.
+    """
+    bits = lines.bits
+    first = next((i for i, keep in enumerate(kept) if keep and bits[i] & IS_SENTENCE), -1)
     if first < 0:
         return ""
-    lead: set[str] = set()
+    word_counts = lines.word_counts.tolist()
+    lead: set[int] = set()
     words = 0.0
-    for line, keep in zip(lines[first:], kept[first:], strict=True):
-        if keep and words < 150.0:
-            lead |= content_terms(line)
-            words += line.word_count
-    counts: dict[str, int] = {}
-    for line in lines:
-        counts[line.key] = counts.get(line.key, 0) + 1
+    for index in range(first, len(kept)):
+        if kept[index]:
+            lead |= lines.content_terms(index)
+            words += word_counts[index]
+            if words >= 150.0:
+                break
+    above = range(first - 1, max(-1, first - 16), -1)
+    keys = lines.keys.tolist() if above else []
     best_text, best_rank = "", 0.0
-    for index in range(first - 1, max(-1, first - 16), -1):
-        line = lines[index]
-        if not 3.0 <= line.word_count <= 30.0 or line.text.endswith((".", ":", "。", "：")):
+    for index in above:
+        text, word_count = lines.texts[index], word_counts[index]
+        if not 3.0 <= word_count <= 30.0 or text.endswith((".", ":", "。", "：")):
             continue
-        if is_furniture(line) or is_caption(line) or is_rail_header(line):
+        if verdicts[index] & (FURNITURE | CAPTION) or bits[index] & IS_RAIL_HEADER:
             continue
-        terms = content_terms(line)
+        terms = lines.content_terms(index)
         if len(terms) < 2:
             continue
         share = len(terms & lead) / len(terms)
         # Long headlines over short ones: a picture's alternative text names only a person.
-        rank = share + 0.15 * (counts[line.key] > 1) + 0.02 * min(line.word_count, 10.0)
+        rank = share + 0.15 * (keys.count(keys[index]) > 1) + 0.02 * min(word_count, 10.0)
         rank -= 0.01 * (first - index)
         if share >= 0.3 and rank > best_rank:
-            best_text, best_rank = line.text, rank
+            best_text, best_rank = text, rank
     return clean_title(best_text)

@@ -48,6 +48,11 @@ def _words() -> tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[
     )
 
 
+def date_words() -> frozenset[str]:
+    """Return the words that lines which are dates consist of, case folded."""
+    return frozenset().union(*_words())
+
+
 def is_date_line(line: str) -> bool:
     """Whether a line is nothing but dates, times, ages ("5 hours ago") or durations.
 

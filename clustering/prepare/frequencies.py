@@ -13,9 +13,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.articles import TermVector, UInt32Array
+from clustering.articles import TermVector, UInt8Array, UInt32Array
 from clustering.errors import ConfigurationError
-from clustering.prepare.kernel_terms import BIGRAM_ID_BITS
+from clustering.prepare.kernel_terms import BIGRAM_ID_BITS, heaviest_terms
 from clustering.prepare.languages import UNKNOWN_LANGUAGE
 from clustering.prepare.lookup import IdTable
 from clustering.prepare.observed import ObservedFrequencies
@@ -33,6 +33,7 @@ __all__ = [
     "FrequencyTable",
     "ObservedFrequencies",
     "salient_terms",
+    "salient_terms_of_all",
 ]
 
 PRIOR_ARTICLES = 10_000
@@ -49,6 +50,11 @@ clustered too; their common words lose weight as the stream shows them."""
 
 _PROBABILITY_OF_ENTRY: NDArray[np.float64] = np.concatenate([[0.0], LEVEL_TO_PROBABILITY])
 """float64, shape (257,): p by level + 1; 0 for a term that is not there."""
+
+_SUBLINEAR: NDArray[np.float32] = np.float32(1.0) + np.log(
+    np.maximum(np.arange(511, dtype=np.float32), 1.0)
+)
+"""1 + ln tf by tf, the sum of two counts of at most 255."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,15 +213,44 @@ def salient_terms(
     ConfigurationError
         ``limit`` is negative, or ``idf`` is of another shape than the terms.
     """
+    offsets = np.array([0, vector.term_ids.size], dtype=np.int64)
+    _, term_ids, weights = salient_terms_of_all(
+        offsets, vector.term_ids, vector.body_counts, vector.title_counts, idf, limit
+    )
+    return term_ids, weights
+
+
+def salient_terms_of_all(
+    offsets: NDArray[np.int64],
+    term_ids: UInt32Array,
+    body_counts: UInt8Array,
+    title_counts: UInt8Array,
+    idf: NDArray[np.float32],
+    limit: int,
+) -> tuple[NDArray[np.int64], UInt32Array, NDArray[np.float32]]:
+    """Do as `salient_terms` does, for articles whose terms stand one behind the other.
+
+    Parameters
+    ----------
+    offsets
+        int64, shape (articles + 1,): where the terms of each article begin.
+    term_ids, body_counts, title_counts, idf, limit
+        As there.
+
+    Returns
+    -------
+    ends
+        int64, shape (articles,): how many terms are named up to the end of each article.
+    term_ids, weights
+        As there, article after article.
+    """
     if limit < 0:
         raise ConfigurationError(f"limit is {limit}: ask for 0 terms or more")
-    if idf.shape != vector.term_ids.shape:
+    if idf.shape != term_ids.shape:
         raise ConfigurationError(
-            f"idf has shape {idf.shape}, the vector {vector.term_ids.shape}: "
+            f"idf has shape {idf.shape}, the vector {term_ids.shape}: "
             "compute it for the vector's own term_ids"
         )
-    counts = vector.body_counts.astype(np.float32) + vector.title_counts
-    weights = (np.float32(1.0) + np.log(np.maximum(counts, 1.0))) * idf
-    # Ids are increasing, so a stable sort breaks ties by id.
-    order = np.argsort(-weights, kind="stable")[:limit]
-    return vector.term_ids[order], weights[order].astype(np.float32)
+    weights = _SUBLINEAR[body_counts.astype(np.intp) + title_counts] * idf
+    ends, places = heaviest_terms(offsets, weights, limit)
+    return ends, term_ids[places], weights[places]

@@ -39,7 +39,7 @@ def _is_digit_separator(code: int) -> bool:
 
 
 @compiled
-def _put_code(code: int, data: UInt8Array, at: int) -> int:
+def put_code(code: int, data: UInt8Array, at: int) -> int:
     """Write a code point as UTF-8; returns where the next goes."""
     if code < 0x80:
         data[at] = code
@@ -273,7 +273,7 @@ def fold_documents(
                 if length == 0:
                     continue
                 for at in range(length):
-                    size = _put_code(scratch[at], data, size)
+                    size = put_code(scratch[at], data, size)
             byte_ends[words] = size
             words += 1
             data[size] = 0x20

@@ -58,7 +58,7 @@ def _round(accumulator: np.uint32, word: np.uint32) -> np.uint32:
 
 
 @compiled
-def _xxh32(data: UInt8Array, begin: int, end: int, seed: np.uint32) -> np.uint32:
+def xxh32(data: UInt8Array, begin: int, end: int, seed: np.uint32) -> np.uint32:
     """XXH32 of ``data[begin:end]`` (Collet, xxHash specification 0.1.1).
 
     ``data`` has at least four bytes.
@@ -145,7 +145,7 @@ def window_hashes(
         if words > 0:
             for word in range(first, word_ends[document] - width + 1):
                 begin = 0 if word == 0 else byte_ends[word - 1] + 1
-                hashes[found] = _xxh32(data, begin, byte_ends[word + width - 1], np.uint32(seed))
+                hashes[found] = xxh32(data, begin, byte_ends[word + width - 1], np.uint32(seed))
                 found += 1
         hash_ends[document] = found
         first = word_ends[document]

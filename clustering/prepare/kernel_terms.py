@@ -1,4 +1,4 @@
-"""The compiled loops over an article's tokens: what is known of each, sentences, terms, counts."""
+"""The compiled loops over articles' tokens: what is known of each, sentences, terms, counts."""
 
 from __future__ import annotations
 
@@ -132,101 +132,124 @@ def _is_shouted(
 @compiled
 def read_terms(
     rows: NDArray[np.int32],
-    title_tokens: int,
+    token_ends: NDArray[np.int64],
     properties: UInt8Array,
     term_ids: UInt32Array,
     lead_tokens: int,
+    position_bits: int,
 ) -> tuple[
     NDArray[np.int32],
+    NDArray[np.int64],
     NDArray[np.int32],
+    NDArray[np.int64],
     UInt32Array,
     UInt64Array,
     UInt8Array,
     NDArray[np.int32],
-    int,
-    int,
+    NDArray[np.int64],
+    NDArray[np.int64],
 ]:
-    """Read a title and a body: which tokens are terms, and in which sentence each stands.
+    """Read titles and bodies: which tokens are terms, and in which sentence each stands.
 
     Parameters
     ----------
     rows
-        int32: of every token and sentence end, the title's first.
-    title_tokens
-        How many of them are the title's.
+        int32: of every token and sentence end of article after article, its title's first.
+    token_ends
+        int64, shape (2 x articles,): how many there are up to the end of each title and body.
     properties, term_ids
         Of every row, uint8 and uint32.
     lead_tokens
-        Tokens of the body that are its lead.
+        Tokens of a body that are its lead.
+    position_bits
+        Bits that the position of a term in its article takes, at most 32; articles are fewer than
+        2^(32 - ``position_bits``).
 
     Returns
     -------
-    word_rows
-        int32: of the body's tokens.
-    term_rows, ids
-        int32 and uint32, shape (k,): rows and ids of the terms in text order.
+    word_rows, word_ends
+        int32: of the bodies' tokens; int64, shape (articles,): how many up to the end of each.
+    term_rows, term_ends, ids
+        int32 and uint32, shape (k,): rows and ids of the terms in text order; int64, shape
+        (articles,): how many up to the end of each article.
     keys
-        uint64, shape (k,): id times 2^32, plus the term's position; sorted, they bring the
-        occurrences of one term together.
+        uint64, shape (k,): from the highest bit on the article, the id in 32 bits, and the term's
+        position in the article; sorted, they bring the occurrences of one term together.
     flags
         uint8, shape (k,): `NUMBER_FLAG`, and `CAPITALISED_FLAG` for terms of the body inside a
         sentence: headlines capitalise as they please.
     sentences
         int32, shape (k,): number of the sentence.
     title_terms, lead_terms
-        How many of the terms are the title's; how many from the first on are the title's or
-        the lead's.
+        int64, shape (articles,): how many of its terms are the title's; how many from the first on
+        are the title's or the lead's.
     """
+    articles = token_ends.size // 2
     word_rows = np.empty(rows.size, dtype=np.int32)
+    word_ends = np.empty(articles, dtype=np.int64)
     term_rows = np.empty(rows.size, dtype=np.int32)
+    term_ends = np.empty(articles, dtype=np.int64)
     ids = np.empty(rows.size, dtype=np.uint32)
     keys = np.empty(rows.size, dtype=np.uint64)
     flags = np.empty(rows.size, dtype=np.uint8)
     sentences = np.empty(rows.size, dtype=np.int32)
+    title_terms = np.zeros(articles, dtype=np.int64)
+    lead_terms = np.zeros(articles, dtype=np.int64)
+    shift = np.uint64(position_bits)
+    all_words = 0
     terms = 0
-    title_terms = 0
-    lead_terms = 0
-    words = 0
-    sentence = 0
-    for part in range(2):
-        begin = 0 if part == 0 else title_tokens
-        end = title_tokens if part == 0 else rows.size
-        ended = True
-        before = 0
-        words = 0
-        for at in range(begin, end):
-            row = rows[at]
-            known = int(properties[row])
-            if known & IS_TOKEN == 0:
-                ended = True
-                continue
-            if words == 0 or (ended and before & IS_ABBREVIATION == 0):
-                sentence += 1
-                flag = known & NUMBER_FLAG
+    for article in range(articles):
+        first_term = terms
+        of_article = np.uint64(article) << np.uint64(32)
+        sentence = 0
+        for part in range(2):
+            begin = token_ends[2 * article + part - 1] if article + part > 0 else 0
+            end = token_ends[2 * article + part]
+            ended = True
+            before = 0
+            words = 0
+            for at in range(begin, end):
+                row = rows[at]
+                known = int(properties[row])
+                if known & IS_TOKEN == 0:
+                    ended = True
+                    continue
+                if words == 0 or (ended and before & IS_ABBREVIATION == 0):
+                    sentence += 1
+                    flag = known & NUMBER_FLAG
+                else:
+                    flag = known & (NUMBER_FLAG | CAPITALISED_FLAG)
+                ended = False
+                before = known
+                # A title's are written over.
+                word_rows[all_words + words] = row
+                words += 1
+                if known & IS_TERM == 0 or (
+                    known & IS_SHOUTABLE and _is_shouted(rows, properties, at, begin, end)
+                ):
+                    continue
+                term_rows[terms] = row
+                ids[terms] = term_ids[row]
+                keys[terms] = ((of_article | np.uint64(term_ids[row])) << shift) | np.uint64(
+                    terms - first_term
+                )
+                flags[terms] = flag if part == 1 else flag & NUMBER_FLAG
+                sentences[terms] = sentence
+                terms += 1
+                if part == 1 and words <= lead_tokens:
+                    lead_terms[article] = terms - first_term
+            if part == 0:
+                title_terms[article] = terms - first_term
+                lead_terms[article] = terms - first_term
             else:
-                flag = known & (NUMBER_FLAG | CAPITALISED_FLAG)
-            ended = False
-            before = known
-            word_rows[words] = row
-            words += 1
-            if known & IS_TERM == 0 or (
-                known & IS_SHOUTABLE and _is_shouted(rows, properties, at, begin, end)
-            ):
-                continue
-            term_rows[terms] = row
-            ids[terms] = term_ids[row]
-            keys[terms] = (np.uint64(term_ids[row]) << np.uint64(32)) | np.uint64(terms)
-            flags[terms] = flag if part == 1 else flag & NUMBER_FLAG
-            sentences[terms] = sentence
-            terms += 1
-            if part == 1 and words <= lead_tokens:
-                lead_terms = terms
-        if part == 0:
-            title_terms = terms
-            lead_terms = terms
+                all_words += words
+        word_ends[article] = all_words
+        term_ends[article] = terms
     return (
-        word_rows[:words],
+        word_rows[:all_words],
+        word_ends,
         term_rows[:terms],
+        term_ends,
         ids[:terms],
         keys[:terms],
         flags[:terms],
@@ -273,65 +296,176 @@ def joined_texts(
 
 @compiled
 def count_terms(
-    keys: UInt64Array, flags: UInt8Array, title_terms: int, lead_terms: int
-) -> tuple[UInt32Array, UInt8Array, UInt8Array, UInt8Array, UInt8Array]:
-    """Count the occurrences of every term.
+    keys: UInt64Array,
+    flags: UInt8Array,
+    term_ends: NDArray[np.int64],
+    title_terms: NDArray[np.int64],
+    lead_terms: NDArray[np.int64],
+    position_bits: int,
+) -> tuple[NDArray[np.int64], UInt32Array, UInt8Array, UInt8Array, UInt8Array, UInt8Array]:
+    """Count the occurrences of every term in each article.
 
     Parameters
     ----------
     keys
         uint64, sorted: as `read_terms` gives them.
-    flags, title_terms, lead_terms
-        As it gives them.
+    flags, term_ends, title_terms, lead_terms, position_bits
+        As it gives and takes them.
 
     Returns
     -------
+    offsets
+        int64, shape (articles + 1,): where the terms of each article begin.
     term_ids, body_counts, lead_counts, title_counts, term_flags
-        As in `clustering.articles.TermVector`.
+        As in `clustering.articles.TermVector`, article after article.
     """
+    articles = term_ends.size
+    offsets = np.zeros(articles + 1, dtype=np.int64)
     ids = np.empty(keys.size, dtype=np.uint32)
-    counts = np.zeros((3, keys.size), dtype=np.int64)
-    term_flags = np.zeros(keys.size, dtype=np.uint8)
+    body_counts = np.empty(keys.size, dtype=np.uint8)
+    lead_counts = np.empty(keys.size, dtype=np.uint8)
+    title_counts = np.empty(keys.size, dtype=np.uint8)
+    term_flags = np.empty(keys.size, dtype=np.uint8)
+    shift = np.uint64(position_bits)
+    mask = (np.uint64(1) << shift) - np.uint64(1)
+    size = 0
+    at = 0
+    for article in range(articles):
+        first = 0 if article == 0 else term_ends[article - 1]
+        in_title, in_lead = title_terms[article], lead_terms[article]
+        while at < term_ends[article]:
+            term = keys[at] >> shift
+            body, lead, title, flag = 0, 0, 0, 0
+            while at < term_ends[article] and keys[at] >> shift == term:
+                position = np.int64(keys[at] & mask)
+                if position < in_title:
+                    title += 1
+                else:
+                    body += 1
+                    lead += position < in_lead
+                flag |= flags[first + position]
+                at += 1
+            ids[size] = np.uint32(term & np.uint64(0xFFFFFFFF))
+            body_counts[size] = min(body, _COUNT_LIMIT)
+            lead_counts[size] = min(lead, _COUNT_LIMIT)
+            title_counts[size] = min(title, _COUNT_LIMIT)
+            term_flags[size] = flag
+            size += 1
+        offsets[article + 1] = size
+    return (
+        offsets,
+        ids[:size].copy(),
+        body_counts[:size].copy(),
+        lead_counts[:size].copy(),
+        title_counts[:size].copy(),
+        term_flags[:size].copy(),
+    )
+
+
+@compiled
+def bigram_keys(
+    hashes: UInt32Array,
+    hash_ends: NDArray[np.int64],
+    term_ends: NDArray[np.int64],
+    sentences: NDArray[np.int32],
+) -> UInt64Array:
+    """Ids of the pairs of neighbouring terms that stand in one sentence.
+
+    Parameters
+    ----------
+    hashes, hash_ends
+        What `clustering.prepare.kernel_hashes.window_hashes` gives for windows of two terms.
+    term_ends, sentences
+        As `read_terms` gives them.
+
+    Returns
+    -------
+    keys
+        uint64, in text order: the article in the higher 32 bits, the id in the lower ones.
+    """
+    keys = np.empty(hashes.size, dtype=np.uint64)
+    size = 0
+    for article in range(term_ends.size):
+        first = 0 if article == 0 else term_ends[article - 1]
+        pair = 0 if article == 0 else hash_ends[article - 1]
+        for term in range(first, term_ends[article] - 1):
+            if sentences[term] == sentences[term + 1]:
+                keys[size] = (np.uint64(article) << np.uint64(32)) | np.uint64(
+                    hashes[pair] & BIGRAM_ID_BITS
+                )
+                size += 1
+            pair += 1
+    return keys[:size]
+
+
+@compiled
+def distinct_ids(keys: UInt64Array, articles: int) -> tuple[NDArray[np.int64], UInt32Array]:
+    """Ids of each article without repetitions, of sorted keys as `bigram_keys` gives them.
+
+    Returns offsets, int64, shape (articles + 1,), and ids, increasing within an article.
+    """
+    offsets = np.zeros(articles + 1, dtype=np.int64)
+    ids = np.empty(keys.size, dtype=np.uint32)
     size = 0
     for at in range(keys.size):
-        term = np.uint32(keys[at] >> np.uint64(32))
-        if size == 0 or ids[size - 1] != term:
-            ids[size] = term
+        if at == 0 or keys[at] != keys[at - 1]:
+            ids[size] = np.uint32(keys[at] & np.uint64(0xFFFFFFFF))
             size += 1
-        position = np.int64(keys[at] & np.uint64(0xFFFFFFFF))
-        if position < title_terms:
-            counts[2, size - 1] += 1
-        else:
-            counts[0, size - 1] += 1
-            if position < lead_terms:
-                counts[1, size - 1] += 1
-        term_flags[size - 1] |= flags[position]
-    clipped = np.minimum(counts[:, :size], _COUNT_LIMIT).astype(np.uint8)
-    return ids[:size], clipped[0], clipped[1], clipped[2], term_flags[:size]
+        offsets[np.int64(keys[at] >> np.uint64(32)) + 1] = size
+    for article in range(articles):
+        offsets[article + 1] = max(offsets[article], offsets[article + 1])
+    return offsets, ids[:size].copy()
 
 
 @compiled
-def within_sentences(hashes: UInt32Array, sentences: NDArray[np.int32]) -> UInt32Array:
-    """Those hashes of neighbouring pairs that stand in one sentence.
+def heaviest_terms(
+    offsets: NDArray[np.int64], weights: NDArray[np.float32], limit: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which terms of each article weigh most.
 
-    ``hashes[i]`` is that of the terms i and i + 1.
+    Parameters
+    ----------
+    offsets
+        int64, shape (articles + 1,): article a has the weights
+        ``weights[offsets[a] : offsets[a + 1]]``.
+    weights
+        float32.
+    limit
+        How many to name of an article at most.
+
+    Returns
+    -------
+    ends
+        int64, shape (articles,): how many are named up to the end of each article.
+    places
+        int64: where they stand in ``weights``, of each article the heaviest first, and among equal
+        ones the first first.
     """
-    kept = np.empty(hashes.size, dtype=np.uint32)
+    articles = offsets.size - 1
+    ends = np.empty(articles, dtype=np.int64)
     size = 0
-    for pair in range(hashes.size):
-        if sentences[pair] == sentences[pair + 1]:
-            kept[size] = hashes[pair]
-            size += 1
-    return kept[:size]
-
-
-@compiled
-def distinct_sorted(values: UInt32Array) -> UInt32Array:
-    """Sorted values without repetitions."""
-    kept = np.empty(values.size, dtype=np.uint32)
-    size = 0
-    for value in values:
-        if size == 0 or kept[size - 1] != value:
-            kept[size] = value
-            size += 1
-    return kept[:size]
+    for article in range(articles):
+        size += min(limit, offsets[article + 1] - offsets[article])
+        ends[article] = size
+    places = np.empty(size, dtype=np.int64)
+    for article in range(articles):
+        first = ends[article - 1] if article > 0 else 0
+        room = ends[article] - first
+        if room == 0:
+            continue
+        filled = 0
+        for place in range(offsets[article], offsets[article + 1]):
+            weight = weights[place]
+            if filled == room:
+                if weights[places[first + room - 1]] >= weight:
+                    continue
+                at = room - 1
+            else:
+                at = filled
+                filled += 1
+            # By insertion: of a hundred terms few come in among the heaviest thirty so far.
+            while at > 0 and weights[places[first + at - 1]] < weight:
+                places[first + at] = places[first + at - 1]
+                at -= 1
+            places[first + at] = place
+    return ends, places

@@ -7,7 +7,7 @@ Only the one that counts reads these; what follows from them for everybody is sm
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -29,6 +29,8 @@ _HIGHEST_COUNT = 255
 COUNTED_LINES_PER_PUBLISHER = 2048
 COUNTED_PUBLISHERS = 2048
 """With the lines of each, at 5 bytes a line: 2,000 publishers take at most 21 MB."""
+_LINES_OF_A_NOTE: Final = 16
+"""A text of up to so many lines has no navigation around it, or hardly any."""
 REPEATED_LINES_PER_PUBLISHER = 1024
 """At 4 bytes and a bit a line: 2,000 publishers take at most 8.5 MB; with 60 lines each, 0.5 MB."""
 
@@ -51,9 +53,9 @@ class LineCounts:
 
     Notes
     -----
-    An article that a publisher posts again, corrected or updated, repeats its own prose. So an
-    article most of whose sentences are known already is another version and counts for nothing.
-    Not thread safe.
+    An article that a publisher posts again, corrected or updated, repeats its own lines. So a line
+    is counted once a text and not once an article: a copy or another version of an article that
+    was counted counts for nothing. Not thread safe.
     """
 
     def __init__(
@@ -118,9 +120,7 @@ class LineCounts:
             known = dict(zip(packed_hashes.tolist(), packed_counts.tolist(), strict=True))
         for hashes in articles:
             distinct = list(dict.fromkeys(hashes.tolist()))
-            sentences = [hashed for hashed in distinct if hashed & SENTENCE_LINE]
-            seen = sum(hashed in known for hashed in sentences)
-            if len(sentences) >= 2 and seen > len(sentences) / 2:
+            if _is_another_printing(distinct, known):
                 continue
             for hashed in distinct:
                 known[hashed] = min(_HIGHEST_COUNT, known.get(hashed, 0) + 1)
@@ -189,3 +189,21 @@ class LineCounts:
             publisher, hashes = reader.publisher()
             counts._publishers[publisher] = (hashes, reader.counts(hashes.size))
         return counts
+
+
+def _is_another_printing(distinct: Sequence[int], known: Mapping[int, int]) -> bool:
+    """Whether an article is a copy or another version of one that was counted.
+
+    Lines seen in many articles are the page's and say nothing. Of the others, the article's own, a
+    copy brings none that is new; another version brings fewer new sentences than known ones. Half
+    of them is enough in a short text, where no navigation can have brought the known ones.
+    """
+    own = [hashed for hashed in distinct if known.get(hashed, 0) < LONG_LINE_ARTICLES]
+    new = [hashed for hashed in own if hashed not in known]
+    sentences = sum(hashed & SENTENCE_LINE != 0 for hashed in own)
+    new_sentences = sum(hashed & SENTENCE_LINE != 0 for hashed in new)
+    if not new:
+        return True
+    if sentences < 2:
+        return False
+    return 2 * new_sentences < sentences + (len(own) <= _LINES_OF_A_NOTE)

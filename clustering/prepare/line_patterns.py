@@ -1,8 +1,8 @@
-"""What a line is made of: words, sentences, figures, in any script.
+"""The form of a line in which its printings are equal, in any script.
 
 The patterns for any script ask the properties of every character, which takes ten times as long
-as a look into a table of them. So each stands here twice, and *plain* text, which is nearly all
-text in Latin letters, is given to the quick one. Both find the same.
+as a look into a table of them. So *plain* text, which is nearly all text in Latin letters, is given
+to a quicker one. Both find the same.
 """
 
 from __future__ import annotations
@@ -36,28 +36,18 @@ def _plain_class(*categories: str) -> str:
 
 _ALNUM: Final = _plain_class("L", "N")
 _PLAIN = re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in _PLAIN_RANGES) + "]*")
-_PLAIN_WORD = re.compile(rf"[{_ALNUM}][{_ALNUM}'’]*")
-_PLAIN_DIGIT = re.compile(f"[{_plain_class('N')}]")
-_PLAIN_SENTENCE_BREAK = re.compile(
-    rf"[.!?…]['\"”’»)]*(?:\s+(?=[{_plain_class('Lu', 'Lo', 'N')}\"“‘«])|(?=[{_plain_class('Lo')}]))"
-)
 _PLAIN_CORE = re.compile(rf"[{_ALNUM}](?:.*[{_ALNUM}])?")
 
-_WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}'’]*")
-_DIGIT = regex.compile(r"\p{N}")
-_SENTENCE_BREAK = regex.compile(
-    r"[.!?…。！？؟۔।]['\"”’»」』)）]*(?:\s+(?=[\p{Lu}\p{Lo}\p{N}\"“‘«])|(?=\p{Lo}))"
-)
 _BLANKS = regex.compile(r"[\p{Zs}\t]+")
 # The look-behind lets a run of marks be tried from its beginning only, not from each of its marks.
 _EDGE_MARKS = regex.compile(r"^[^\p{L}\p{N}]+|(?<![^\p{L}\p{N}])[^\p{L}\p{N}]++$")
 
-_SENTENCE_ENDS: Final = frozenset(".!?…。！？؟۔।॥։።。")
+SENTENCE_ENDS: Final = frozenset(".!?…。！？؟۔।॥։።。")
 _WHITE_SPACE: Final = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
     "\u200a\u2028\u2029\u202f\u205f\u3000"
 )
-_AFTER_SENTENCE: Final = "'\"”’»›」』)）]" + _WHITE_SPACE
+AFTER_SENTENCE: Final = "'\"”’»›」』)）]" + _WHITE_SPACE
 
 
 def is_plain(text: str) -> bool:
@@ -65,28 +55,6 @@ def is_plain(text: str) -> bool:
     if text.isascii():
         return text.isprintable()
     return _PLAIN.fullmatch(text) is not None
-
-
-def words_in(text: str, *, plain: bool) -> list[str]:
-    """Return the words of a text as they are written; ``plain`` as `is_plain` says."""
-    found: list[str] = (_PLAIN_WORD if plain else _WORD).findall(text)
-    return found
-
-
-def digits_in(text: str, *, plain: bool) -> int:
-    """Count the characters that are digits or other numbers."""
-    return len((_PLAIN_DIGIT if plain else _DIGIT).findall(text))
-
-
-def sentence_breaks_in(text: str, *, plain: bool) -> int:
-    """Count the places where a sentence ends and another one begins."""
-    return len((_PLAIN_SENTENCE_BREAK if plain else _SENTENCE_BREAK).findall(text))
-
-
-def ends_sentence(text: str) -> bool:
-    """Whether a text ends as a sentence does, quotes and brackets after it left aside."""
-    # What a pattern with "$" finds, but looked for from the end.
-    return text.rstrip(_AFTER_SENTENCE)[-1:] in _SENTENCE_ENDS
 
 
 def squeezed_blanks(text: str) -> str:

@@ -6,9 +6,10 @@ the packed bytes are the arrays themselves.
 
 from __future__ import annotations
 
+import json
 import struct
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -16,18 +17,38 @@ import xxhash
 from numpy.typing import NDArray
 
 from clustering.articles import TermVector, UInt32Array
+from clustering.columns import FeatureColumns
+from clustering.compiled import compiled
 from clustering.errors import CorruptRecordError
 
 _OBSERVED_MAGIC = b"SSOF"
-_OBSERVED_VERSION = 1
-# Magic, layout, articles, terms, bigrams; then XXH32 of all of it and of the counts that follow.
+_OBSERVED_VERSION = 2
+_WITHOUT_LOOSENESS = 1
+# Magic, layout, articles, terms, bigrams; then XXH32 of all of it and of what follows: the counts,
+# and from layout 2 on the looseness as JSON.
 _HEADER = struct.Struct("<4sIIII")
 _CHECKSUM = struct.Struct("<I")
 
 
+@dataclass(frozen=True, slots=True)
+class Looseness:
+    """How loosely the articles of one event hang together (``clustering.refine.looseness``).
+
+    Attributes
+    ----------
+    by_language
+        Language → what to add to the similarity of its pairs, in [-1, 1]; 0 where none is named.
+    article_count
+        Articles the stream had when this was measured; 0 for never.
+    """
+
+    by_language: Mapping[str, float] = field(default_factory=dict)
+    article_count: int = 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ObservedFrequencies:
-    """Document counts of the terms and bigrams of a stream.
+    """Document counts of the terms and bigrams of a stream, and what else it has shown.
 
     Attributes
     ----------
@@ -37,6 +58,8 @@ class ObservedFrequencies:
         uint32, shape (n,): strictly increasing ids, and how many articles contain each.
     bigram_ids, bigram_counts
         uint32, shape (m,): the same for pairs of neighbouring terms.
+    looseness
+        Of the stream's events; it is stored with the counts, as both weigh the same comparisons.
     """
 
     article_count: int = 0
@@ -44,6 +67,7 @@ class ObservedFrequencies:
     term_counts: UInt32Array = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     bigram_ids: UInt32Array = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     bigram_counts: UInt32Array = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
+    looseness: Looseness = field(default_factory=Looseness)
 
     @classmethod
     def of(cls, vectors: Iterable[TermVector], *, distinct_limit: int = 500_000) -> Self:
@@ -66,20 +90,44 @@ class ObservedFrequencies:
             bigrams.add(vector.bigram_ids)
         return cls(article_count, *terms.result(), *bigrams.result())
 
+    @classmethod
+    def of_columns(cls, features: FeatureColumns, *, distinct_limit: int = 500_000) -> Self:
+        """Count as `of` does, where the vectors of the articles stand side by side."""
+        terms = _Counter(distinct_limit)
+        bigrams = _Counter(distinct_limit)
+        terms.add(features.term_ids)
+        bigrams.add(features.bigram_ids)
+        return cls(len(features), *terms.result(), *bigrams.result())
+
     def plus(self, other: Self, *, distinct_limit: int = 500_000) -> Self:
-        """Return the counts of both streams together, which must not share an article."""
+        """Return the counts of both streams together, which must not share an article.
+
+        The looseness is that of this one.
+        """
         terms, bigrams = _Counter(distinct_limit), _Counter(distinct_limit)
         for part in (self, other):
             terms.add_counted(part.term_ids, part.term_counts)
             bigrams.add_counted(part.bigram_ids, part.bigram_counts)
         return type(self)(
-            self.article_count + other.article_count, *terms.result(), *bigrams.result()
+            self.article_count + other.article_count,
+            *terms.result(),
+            *bigrams.result(),
+            self.looseness,
         )
+
+    def with_looseness(self, by_language: Mapping[str, float]) -> Self:
+        """Return the same counts with the looseness measured now."""
+        return replace(self, looseness=Looseness(dict(by_language), self.article_count))
 
     def to_bytes(self) -> bytes:
         """Pack into bytes that `from_bytes` reads on any machine."""
         parts = [self.term_ids, self.term_counts, self.bigram_ids, self.bigram_counts]
+        looseness = {
+            "article_count": self.looseness.article_count,
+            "by_language": dict(self.looseness.by_language),
+        }
         payload = b"".join(part.astype("<u4").tobytes() for part in parts)
+        payload += json.dumps(looseness, sort_keys=True).encode()
         header = _HEADER.pack(
             _OBSERVED_MAGIC,
             _OBSERVED_VERSION,
@@ -101,21 +149,37 @@ class ObservedFrequencies:
         if len(packed) < _HEADER.size + _CHECKSUM.size:
             raise CorruptRecordError("observed frequencies: shorter than their header")
         magic, version, article_count, terms, bigrams = _HEADER.unpack_from(packed)
-        if magic != _OBSERVED_MAGIC or version != _OBSERVED_VERSION:
+        if magic != _OBSERVED_MAGIC or version not in {_OBSERVED_VERSION, _WITHOUT_LOOSENESS}:
             raise CorruptRecordError(
                 f"observed frequencies: not in layout {_OBSERVED_VERSION}; recluster to count again"
             )
         header = packed[: _HEADER.size]
         payload = packed[_HEADER.size + _CHECKSUM.size :]
         (checksum,) = _CHECKSUM.unpack_from(packed, _HEADER.size)
+        size = 8 * (terms + bigrams)
         if (
-            len(payload) != 8 * (terms + bigrams)
+            len(payload) < size
+            or (version == _WITHOUT_LOOSENESS and len(payload) > size)
             or xxhash.xxh32_intdigest(header + payload) != checksum
         ):
             raise CorruptRecordError("observed frequencies: truncated or altered")
-        values = np.frombuffer(payload, dtype="<u4").astype(np.uint32)
+        values = np.frombuffer(payload[:size], dtype="<u4").astype(np.uint32)
         cuts = np.cumsum([terms, terms, bigrams])
-        return cls(article_count, *np.split(values, cuts))
+        looseness = Looseness() if version == _WITHOUT_LOOSENESS else _looseness(payload[size:])
+        term_ids, term_counts, bigram_ids, bigram_counts = np.split(values, cuts)
+        return cls(article_count, term_ids, term_counts, bigram_ids, bigram_counts, looseness)
+
+
+def _looseness(packed: bytes) -> Looseness:
+    try:
+        document = json.loads(packed)
+        by_language = {str(lang): float(step) for lang, step in document["by_language"].items()}
+        looseness = Looseness(by_language, int(document["article_count"]))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CorruptRecordError("observed frequencies: their looseness is unreadable") from error
+    if not all(-1.0 <= step <= 1.0 for step in by_language.values()):
+        raise CorruptRecordError("observed frequencies: their looseness is out of range")
+    return looseness
 
 
 class _Counter:
@@ -131,25 +195,36 @@ class _Counter:
         self._counts = np.zeros(0, dtype=np.int64)
 
     def add(self, ids: UInt32Array) -> None:
+        """Add the ids of an article, each once; or those of many one behind the other."""
+        if ids.size >= self._BATCH:
+            for begin in range(0, ids.size, self._BATCH):
+                self._merge_sorted(np.sort(ids[begin : begin + self._BATCH]))
+            return
         self._pending.append(ids)
         self._pending_size += ids.size
         if self._pending_size >= self._BATCH:
             self._merge()
 
     def _merge(self) -> None:
-        new_ids, new_counts = np.unique(
-            np.concatenate([np.zeros(0, np.uint32), *self._pending]), return_counts=True
-        )
+        merged = np.concatenate([np.zeros(0, np.uint32), *self._pending])
         self._pending = []
         self._pending_size = 0
-        self.add_counted(new_ids, new_counts)
+        merged.sort()
+        self._merge_sorted(merged)
+
+    def _merge_sorted(self, ids: UInt32Array) -> None:
+        begins = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]])) if ids.size else ids
+        counts = np.diff(begins, append=ids.size)
+        self._ids, self._counts = _merged(
+            self._ids, self._counts, ids[begins], counts.astype(np.int64)
+        )
 
     def add_counted(self, ids: UInt32Array, counts: NDArray[np.integer]) -> None:
         """Add ids, each of them once, that were counted elsewhere."""
-        together, slots = np.unique(np.concatenate([self._ids, ids]), return_inverse=True)
-        sums = np.zeros(together.size, dtype=np.int64)
-        np.add.at(sums, slots, np.concatenate([self._counts, counts.astype(np.int64)]))
-        self._ids, self._counts = together, sums
+        order = np.argsort(ids)
+        self._ids, self._counts = _merged(
+            self._ids, self._counts, ids[order], counts[order].astype(np.int64)
+        )
 
     def result(self) -> tuple[UInt32Array, UInt32Array]:
         self._merge()
@@ -158,3 +233,26 @@ class _Counter:
             kept = counts > 1
             ids, counts = ids[kept], counts[kept]
         return ids, np.minimum(counts, 0xFFFFFFFF).astype(np.uint32)
+
+
+@compiled
+def _merged(
+    ids: UInt32Array, counts: NDArray[np.int64], more: UInt32Array, more_counts: NDArray[np.int64]
+) -> tuple[UInt32Array, NDArray[np.int64]]:
+    """Add up two tables of increasing ids."""
+    merged = np.empty(ids.size + more.size, dtype=np.uint32)
+    sums = np.empty(merged.size, dtype=np.int64)
+    size, a, b = 0, 0, 0
+    while a < ids.size or b < more.size:
+        if b == more.size or (a < ids.size and ids[a] < more[b]):
+            merged[size], sums[size] = ids[a], counts[a]
+            a += 1
+        elif a == ids.size or more[b] < ids[a]:
+            merged[size], sums[size] = more[b], more_counts[b]
+            b += 1
+        else:
+            merged[size], sums[size] = ids[a], counts[a] + more_counts[b]
+            a += 1
+            b += 1
+        size += 1
+    return merged[:size].copy(), sums[:size].copy()

@@ -11,52 +11,45 @@ key, and two that tell what kind of line it is, so that no table needs to keep m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import xxhash
 
 from clustering.articles import UInt32Array
-from clustering.prepare.boilerplate_lines import Line, dump_lines, measure_line
+from clustering.prepare import line_numbers
+from clustering.prepare.boilerplate_lines import measure_text
 from clustering.prepare.line_tables import BoolArray, TableReader, TableWriter
 
 _REPEATED_MAGIC: Final = b"SSRL2\n"
 
-LONG_LINE = 1
+LONG_LINE: Final = line_numbers.LONG_LINE
 """Bit of a hash: the line has ``SHORT_LINE_WORDS`` words or more."""
-SENTENCE_LINE = 2
+SENTENCE_LINE: Final = line_numbers.SENTENCE_LINE
 """Bit of a hash: the line is a full sentence of prose."""
-_KIND_BITS = LONG_LINE | SENTENCE_LINE
-_SENTENCE_CHARACTERS = 30
-
-SHORT_LINE_WORDS = 25
+SHORT_LINE_WORDS: Final = line_numbers.SHORT_LINE_WORDS
 SHORT_LINE_ARTICLES = 2
 LONG_LINE_ARTICLES = 4
 """Articles that a line must stand in to be the page's: a short one, and a long one, where a
 standing phrase of prose is likelier. From there on it is common: no longer taken for prose."""
 
 
-def line_hashes(lines: Iterable[Line]) -> UInt32Array:
-    """Return a hash a line, uint32 of shape (n,).
+KEY_BITS: Final = np.uint32(0xFFFFFFFC)
+"""Bits of a hash that are of the line's key."""
 
-    Printings of a line that differ in case, bullets and spacing alone have one hash.
-    """
-    return np.array([_hash(line) for line in lines], dtype=np.uint32)
+
+def key_hash(key: str) -> int:
+    """Return the hash of a line with this key, in ``KEY_BITS``."""
+    return xxhash.xxh32_intdigest(key.encode("utf-8", "surrogatepass")) & int(KEY_BITS)
 
 
 def text_line_hashes(text: str) -> UInt32Array:
-    """Return the hashes of the lines that `clean_dump` makes of a text."""
-    return line_hashes(map(measure_line, dump_lines(text)))
+    """Return a hash a line that `clean_dump` makes of a text, uint32 of shape (n,).
 
-
-def _hash(line: Line) -> int:
-    hashed = xxhash.xxh32_intdigest(line.key.encode("utf-8", "surrogatepass")) & ~_KIND_BITS
-    if line.word_count >= SHORT_LINE_WORDS:
-        hashed |= LONG_LINE
-    if line.is_sentence and len(line.key) >= _SENTENCE_CHARACTERS:
-        hashed |= SENTENCE_LINE
-    return hashed
+    Printings of a line that differ in case, bullets and spacing alone have one hash.
+    """
+    return measure_text(text).hashes.copy()
 
 
 class RepeatedLines:
@@ -98,17 +91,23 @@ class RepeatedLines:
         """Which of them stand in ``LONG_LINE_ARTICLES`` or more, bool of shape (n,)."""
         return _found(self._common_hashes.get(publisher), hashes)
 
+    def look_up(self, publisher: str, hashes: UInt32Array) -> tuple[BoolArray, BoolArray, int]:
+        """Return what `among`, `common_among` and `mark` do, for less."""
+        again = self.among(publisher, hashes)
+        if not again.any():
+            return again, again, 0
+        common = self.common_among(publisher, hashes)
+        hits, places = np.unique(hashes[again], return_index=True)
+        named = hits.tobytes() + common[again][places].tobytes()
+        return again, common, xxhash.xxh3_64_intdigest(named) >> 1
+
     def mark(self, publisher: str, hashes: UInt32Array) -> int:
         """Return 63 bits that name what this table knows of an article's lines; 0 for nothing.
 
         What `clean_dump` makes of a text depends on the table by nothing else. So an article was
         prepared as this table would have it where the mark is the same.
         """
-        hits = np.unique(hashes[self.among(publisher, hashes)])
-        if not hits.size:
-            return 0
-        common = self.common_among(publisher, hits)
-        return xxhash.xxh3_64_intdigest(hits.tobytes() + common.tobytes()) >> 1
+        return self.look_up(publisher, hashes)[2]
 
     def to_bytes(self) -> bytes:
         """Pack into bytes that `from_bytes` reads: hashes, no text of any line."""

@@ -17,8 +17,11 @@ from typing import Final
 import regex
 
 from clustering.articles import TextKind
-from clustering.prepare.boilerplate_lines import count_words, dump_lines
-from clustering.prepare.line_patterns import is_plain, line_key
+from clustering.prepare.boilerplate_lines import dump_lines, measure_rows
+from clustering.prepare.line_classes import NeedleTable
+from clustering.prepare.line_patterns import is_plain, line_key, squeezed_blanks
+from clustering.prepare.literals import required_literals
+from clustering.prepare.whole_texts import find_needles, has_more_words
 
 MIN_DISTINCT_TERMS = 5
 """Fewer distinct content words than this cannot tell one event from another of its kind: "Bomb
@@ -29,38 +32,53 @@ MAX_STUB_WORDS = 150.0
 
 _NOTICE_SHARE = 0.6
 _MAX_OTHER_WORDS = 8.0
+_MAX_ERROR_PAGE_WORDS = 60.0
+_NO_WORDS: Final = "-"
 
 _SENTENCE = regex.compile(r"(?<=[.!?…。！？؟।])['\"”’»」)]*\s+|(?<=[。！？।])")
 _PLAIN_SENTENCE_END = re.compile(r"([.!?…])['\"”’»)]*\s+")
 _WORD = regex.compile(r"[\p{L}\p{N}]")
 
 
-_ESCAPE = regex.compile(r"\\p\{\w+\}|\\\w")
-_LATIN_OR_DIGIT = regex.compile(r"[\p{Latin}\d]")
-_FOLDED_APART: Final = "ſıİ"
-"""Plain letters that patterns ignoring case take for other letters, too: "ı" for "I" and "i"."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Patterns:
     """What a sentence of a notice contains, and what headlines error pages have.
 
-    Two hundred alternatives take long. Half of them cannot be in plain text, and most of the others
-    are within the quicker ones of the two libraries, given lower case.
+    Attributes
+    ----------
+    notices
+        The patterns. To try two hundred takes long, so they are tried where a text stands that
+        they cannot do without.
+    needles
+        Those texts, and which patterns they are of.
+    error_title
+        All of an error page's headline.
     """
 
-    notice: regex.Pattern[str]
-    quick_notice: re.Pattern[str]
-    other_plain_notice: regex.Pattern[str]
+    notices: tuple[str, ...]
+    needles: NeedleTable
     error_title: regex.Pattern[str]
 
-    def is_notice(self, sentence: str) -> bool:
-        """Whether a sentence is one of a notice."""
-        sentence = sentence.replace("’", "'")
-        if is_plain(sentence) and not any(letter in sentence for letter in _FOLDED_APART):
-            found = self.quick_notice.search(sentence.lower())
-            return bool(found or self.other_plain_notice.search(sentence))
-        return bool(self.notice.search(sentence))
+    def notices_among(self, sentences: Sequence[str]) -> set[int]:
+        """Tell which sentences are of a notice, by their positions."""
+        found: set[int] = set()
+        tried: set[tuple[int, int]] = set()
+        everything = [("", owner) for owner in range(len(self.notices))]
+        for row, number in find_needles(sentences, self.needles):
+            sentence = sentences[row].replace("’", "'")
+            folded = sentence.casefold()
+            for literal, owner in self.needles.owners[number] if number >= 0 else everything:
+                if row in found or literal not in folded or (row, owner) in tried:
+                    continue
+                tried.add((row, owner))
+                if _notice(self.notices[owner]).search(sentence):
+                    found.add(row)
+        return found
+
+
+@cache
+def _notice(pattern: str) -> regex.Pattern[str]:
+    return regex.compile(pattern, regex.IGNORECASE)
 
 
 @cache
@@ -69,21 +87,15 @@ def _patterns() -> _Patterns:
         files("clustering.prepare").joinpath("tables/boilerplate_notices.json").read_text("utf-8")
     )
     table = json.loads(text)
-    notices = [pattern for group in table["notices"].values() for pattern in group]
-    plain = [each for each in notices if _LATIN_OR_DIGIT.search(_ESCAPE.sub("", each))]
-    quick = [each for each in plain if "\\p" not in each and not set(_FOLDED_APART) & set(each)]
-    return _Patterns(
-        notice=regex.compile(_any_of(notices), regex.IGNORECASE),
-        quick_notice=re.compile(_any_of(quick)),
-        other_plain_notice=regex.compile(
-            _any_of([each for each in plain if each not in quick]), regex.IGNORECASE
-        ),
-        error_title=regex.compile(f"^(?:{_any_of(table['error_titles'])})$", regex.IGNORECASE),
+    notices = tuple(pattern for group in table["notices"].values() for pattern in group)
+    needles = NeedleTable.of(
+        # Patterns that ignore case take a dotless i, and a capital with a dot, for an "i".
+        (literal.casefold().replace("ı", "i").replace("i\u0307", "i"), owner)
+        for owner, pattern in enumerate(notices)
+        for literal in required_literals(pattern)
     )
-
-
-def _any_of(patterns: Sequence[str]) -> str:
-    return "|".join(f"(?:{pattern})" for pattern in patterns)
+    titles = "|".join(f"(?:{pattern})" for pattern in table["error_titles"])
+    return _Patterns(notices, needles, regex.compile(f"^(?:{titles})$", regex.IGNORECASE))
 
 
 def text_kind(title: str, body: str, distinct_terms: int) -> TextKind:
@@ -122,26 +134,31 @@ def is_stub(title: str, body: str) -> bool:
     """
     own_title = line_key(title)
     # Most texts are long, and counting words costs little beside the patterns.
-    counted: list[tuple[str, float]] = []
-    total = 0.0
-    for line in dump_lines(body):
-        for part in _sentences_in(line):
-            sentence = part.strip()
-            if not sentence or line_key(sentence) == own_title:
-                continue
-            words = count_words(sentence)
-            counted.append((sentence, words))
-            total += words
-            if total > MAX_STUB_WORDS:
-                return False
+    if has_more_words(body, MAX_STUB_WORDS, left_out=own_title):
+        return False
+    parts = (part.strip() for line in dump_lines(body) for part in _sentences_in(line))
+    sentences = [part for part in parts if part]
+    # The title is the first of them; one without letters has the key of those without letters.
+    measured = measure_rows([squeezed_blanks(title) if own_title else _NO_WORDS, *sentences])
+    title_key, *keys = measured.keys.tolist()
+    _, *words = measured.word_counts.tolist()
+    counted = [
+        (count, sentence)
+        for count, sentence, key in zip(words, sentences, keys, strict=True)
+        if key != title_key
+    ]
+    total = sum(count for count, _ in counted)
+    if total > MAX_STUB_WORDS:
+        return False
     patterns = _patterns()
-    notice = sum(words for sentence, words in counted if patterns.is_notice(sentence))
-    if patterns.error_title.match(title.strip()) and total <= 60.0:
+    if patterns.error_title.match(title.strip()) and total <= _MAX_ERROR_PAGE_WORDS:
         return True
+    found = patterns.notices_among([sentence for _, sentence in counted])
+    notice = sum(counted[row][0] for row in sorted(found))
     if notice == 0.0:
         return False
     # A sentence of news has eight words or more; less than that beside a notice is a label.
-    return notice >= _NOTICE_SHARE * total or total - notice <= _MAX_OTHER_WORDS
+    return bool(notice >= _NOTICE_SHARE * total or total - notice <= _MAX_OTHER_WORDS)
 
 
 def _sentences_in(line: str) -> Iterator[str]:

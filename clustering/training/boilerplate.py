@@ -26,8 +26,10 @@ from clustering.prepare.boilerplate_lines import (
     Line,
     dump_lines,
     measure_line,
+    measure_rows,
+    measure_text,
 )
-from clustering.prepare.boilerplate_rules import is_caption, is_furniture, is_rail_header
+from clustering.prepare.boilerplate_rules import is_caption, is_furniture
 from clustering.prepare.line_counts import LineCounts
 from clustering.prepare.repeats import text_line_hashes
 from clustering.training.boilerplate_pages import (
@@ -47,7 +49,7 @@ WEIGHTS_PATH = Path(__file__).parents[1] / "prepare" / "tables" / "boilerplate_w
 
 
 def _is_certain(line: Line) -> bool:
-    return is_furniture(line) or is_caption(line) or is_rail_header(line)
+    return is_furniture(line) or is_caption(line) or line.is_rail_header
 
 
 def train(data_dir: Path) -> None:
@@ -70,9 +72,10 @@ def train(data_dir: Path) -> None:
         page = [(row, True) for row in body]
         if rng.random() < 0.65:
             page = surround(rng, body, headlines[sample.lang], menu, TRAINING_PROMOS)
-        lines = [measure_line(row) for row, _ in page]
+        lines = measure_rows([row for row, _ in page])
         features = line_features(lines)
-        for index, (line, (_, is_article)) in enumerate(zip(lines, page, strict=True)):
+        for index, (_, is_article) in enumerate(page):
+            line = lines.line(index)
             # What the rules decide is not asked of the classifier; what they call furniture
             # inside an article would teach it the opposite of the truth.
             if is_article and _is_certain(line):
@@ -101,7 +104,7 @@ def train(data_dir: Path) -> None:
 
 
 def _word_count(text: str) -> float:
-    return sum(measure_line(row).word_count for row in dump_lines(text))
+    return float(measure_text(text).word_counts.sum())
 
 
 def lost_share(sample: Sample) -> tuple[float, float, str]:

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from clustering.prepare.boilerplate import clean_dump, clean_title, prose_probabilities
 from clustering.prepare.boilerplate_features import context_feature_names, line_features
-from clustering.prepare.boilerplate_lines import dump_lines, measure_line
+from clustering.prepare.boilerplate_lines import (
+    dump_lines,
+    measure_line,
+    measure_rows,
+    measure_text,
+)
 from clustering.prepare.line_counts import LineCounts
 from clustering.prepare.repeats import text_line_hashes
 
@@ -270,12 +275,12 @@ def test_repeated_lines_of_a_publisher_go_and_updates_keep_their_prose() -> None
 
 
 def test_features_have_the_named_columns() -> None:
-    lines = [measure_line(row) for row in dump_lines(page())]
+    lines = measure_text(page())
     features = line_features(lines)
-    assert features.shape == (len(lines), len(context_feature_names()))
-    assert line_features([]).shape == (0, len(context_feature_names()))
+    assert features.shape == (len(lines.texts), len(context_feature_names()))
+    assert line_features(measure_rows([])).shape == (0, len(context_feature_names()))
     probabilities = prose_probabilities(lines)
-    best = [line.text for line, p in zip(lines, probabilities, strict=True) if p > 0.9]
+    best = [text for text, p in zip(lines.texts, probabilities, strict=True) if p > 0.9]
     assert set(PARAGRAPHS[1:]) <= set(best)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustering.articles import TermVector, UInt32Array
+from clustering.articles import ArticleFeatures, TermVector, UInt32Array
+from clustering.columns import FeatureColumns
 from clustering.errors import ClusteringError, ConfigurationError, CorruptRecordError
 from clustering.prepare import observed as observed_module
 from clustering.prepare.analysis import analyse
@@ -23,6 +26,7 @@ from clustering.prepare.frequencies import (
     ObservedFrequencies,
     salient_terms,
 )
+from clustering.prepare.observed import Looseness
 from clustering.prepare.shipped import (
     BIGRAMS,
     COMMON,
@@ -59,6 +63,49 @@ def vector_of(ids: list[int], bigrams: list[int] | None = None) -> TermVector:
 IDS = st.lists(st.integers(0, 40) | st.integers(0, 2**32 - 1), max_size=30)
 
 
+def test_looseness_goes_with_the_counts() -> None:
+    observed = ObservedFrequencies.of([vector_of([3, 5], [7])] * 4)
+    assert observed.looseness == Looseness()
+    measured = observed.with_looseness({"he": 0.25, "en": -0.1})
+    assert measured.looseness == Looseness({"en": -0.1, "he": 0.25}, 4)
+    packed = measured.to_bytes()
+    assert ObservedFrequencies.from_bytes(packed).looseness == measured.looseness
+    grown = measured.plus(observed)
+    assert (grown.article_count, grown.looseness) == (8, measured.looseness)
+    for broken in (packed[:-1], packed + b" "):
+        with pytest.raises(CorruptRecordError):
+            ObservedFrequencies.from_bytes(broken)
+
+
+def test_tables_stored_without_looseness_are_read() -> None:
+    """Layout 1 ended with the counts; made here from its definition."""
+    counts = np.array([3, 5, 4, 4, 7, 4], dtype="<u4").tobytes()
+    header = struct.pack("<4sIIII", b"SSOF", 1, 4, 2, 1)
+    packed = header + struct.pack("<I", xxhash.xxh32_intdigest(header + counts)) + counts
+    observed = ObservedFrequencies.from_bytes(packed)
+    assert observed.looseness == Looseness()
+    assert observed.term_ids.tolist() == [3, 5]
+    assert observed.bigram_counts.tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    "looseness",
+    [
+        b"",
+        b"[]",
+        b'{"article_count": 4}',
+        b'{"article_count": 4, "by_language": {"en": "much"}}',
+        b'{"article_count": 4, "by_language": {"en": 1.5}}',
+        b'{"article_count": 4, "by_language": {"en": NaN}}',
+    ],
+)
+def test_looseness_that_makes_no_sense_is_refused(looseness: bytes) -> None:
+    header = struct.pack("<4sIIII", b"SSOF", 2, 4, 0, 0)
+    packed = header + struct.pack("<I", xxhash.xxh32_intdigest(header + looseness)) + looseness
+    with pytest.raises(CorruptRecordError, match="looseness"):
+        ObservedFrequencies.from_bytes(packed)
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(IDS, IDS), max_size=20))
 def test_observed_counts_equal_a_counter(articles: list[tuple[list[int], list[int]]]) -> None:
@@ -89,6 +136,15 @@ def test_a_large_table_drops_what_was_seen_once(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(observed_module._Counter, "_BATCH", 2)
     batched = ObservedFrequencies.of(vectors, distinct_limit=4)
     assert batched.to_bytes() == observed.to_bytes()
+
+
+def test_columns_are_counted_as_their_articles_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = [vector_of([1, 2, 3], [7]), vector_of([], []), vector_of([3, 5], [7, 9])]
+    columns = FeatureColumns.of([ArticleFeatures(vector=vector) for vector in vectors])
+    expected = ObservedFrequencies.of(vectors).to_bytes()
+    assert ObservedFrequencies.of_columns(columns).to_bytes() == expected
+    monkeypatch.setattr(observed_module._Counter, "_BATCH", 2)
+    assert ObservedFrequencies.of_columns(columns).to_bytes() == expected
 
 
 def test_damaged_bytes_are_refused() -> None:

@@ -19,7 +19,7 @@ UNITS = (
     "REUTER ", "LONDON, ", "LONDON (", "© a", "Image: ", "'", "ا", "漢字", "Aa-", "U.S. ", "\n",
     "a\n", "x y\n", "* a\n", "1:1", "12.12.", "Jan 1 ", "5 hours ago ", "Related\n", "function(",
     "[", "&amp;", "ก", "한", "\u0301", "😀", "—", "“a” ", "A, ", "A and ", "(AP) - ", "\u00a0", "…",
-    "? ", "@a ",
+    "? ", "@a ", "ENDS\n", "12 | ", "Subscribe to continue reading. ",
 )  # fmt: skip
 
 

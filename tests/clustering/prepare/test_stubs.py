@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from importlib.resources import files
 
 import pytest
+import regex
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clustering.articles import TextKind
+from clustering.prepare.boilerplate_lines import dump_lines, measure_rows
+from clustering.prepare.line_patterns import line_key
 from clustering.prepare.stubs import (
+    _SENTENCE,
     MAX_STUB_WORDS,
     MIN_DISTINCT_TERMS,
     _patterns,
     is_stub,
     text_kind,
 )
+from clustering.prepare.whole_texts import has_more_words
+from tests.clustering.prepare.reference_lines import count_words
 
 ARTICLE = (
     "The harbour bridge in Lindholm was closed on Monday after inspectors found cracks in two of "
@@ -93,16 +99,76 @@ def test_empty_and_tiny() -> None:
     assert text_kind("", "Bridge in Lindholm closed after cracks", 5) is TextKind.ORDINARY
 
 
-@pytest.mark.parametrize("recased", [str.lower, str.upper, str.title, str])
-def test_the_quick_patterns_find_what_all_of_them_find(recased: Callable[[str], str]) -> None:
+def reference_is_stub(title: str, body: str) -> bool:
+    """Judge every sentence by all patterns."""
     patterns = _patterns()
-    notices = files("clustering.prepare").joinpath("tables/boilerplate_notices.json")
-    table = json.loads(notices.read_text("utf-8"))
+    notices = [regex.compile(pattern, regex.IGNORECASE) for pattern in patterns.notices]
+    total = notice = 0.0
+    for line in dump_lines(body):
+        for part in _SENTENCE.split(line):
+            sentence = part.strip()
+            if not sentence or line_key(sentence) == line_key(title):
+                continue
+            words = count_words(sentence)
+            total += words
+            if any(each.search(sentence.replace("’", "'")) for each in notices):
+                notice += words
+    if total > MAX_STUB_WORDS:
+        return False
+    if patterns.error_title.match(title.strip()) and total <= 60.0:
+        return True
+    return notice > 0.0 and (notice >= 0.6 * total or total - notice <= 8.0)
+
+
+_SENTENCES = st.sampled_from(
+    [
+        "Subscribe to continue reading.", "Please enable JavaScript and cookies!", "404", "Loading",
+        "Страница не найдена.", "您所访问的资源已不存在。", "الصفحة غير موجودة", "Déjà abonné ?",
+        "The harbour bridge in Lindholm was closed on Monday, the agency said.", "Home",
+        "“Ferries will run every ten minutes,” said Marta Ek, who leads the agency’s bridge unit.",
+        "Lindholm bridge closed", "LINDHOLM\u200b BRIDGE CLOSED.", "Straße gesperrt, daß", "\n",
+        "  ",
+        "港口大桥星期一关闭。工程师本周决定。", "TRY TO LOAD THE PAGE AGAİN",
+        "ı", "…", "we use cookies ",
+    ]
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["", "Lindholm bridge closed", "Straße", "404 Not Found", "—", "关闭"]),
+    st.lists(_SENTENCES, max_size=30).map(" ".join),
+)
+def test_stubs_are_those_that_all_patterns_find(title: str, body: str) -> None:
+    assert is_stub(title, body) == reference_is_stub(title, body)
+
+
+@pytest.mark.parametrize("recased", [str.lower, str.upper, str.title, str])
+def test_patterns_are_tried_where_they_match(recased: Callable[[str], str]) -> None:
+    patterns = _patterns()
     found = 0
-    for pattern in [each for group in table["notices"].values() for each in group]:
+    for pattern in patterns.notices:
         # The pattern's own words, once without its marks, and once with most of them.
         for words in (re.sub(r"[()?:|\\]|\{\w+\}", " ", pattern), pattern.replace("?", "")):
             sentence = recased(f"The ferry {words} said.")
-            assert patterns.is_notice(sentence) == bool(patterns.notice.search(sentence)), sentence
-            found += patterns.is_notice(sentence)
+            measure_rows([sentence])  # or its characters were not met
+            expected = any(
+                regex.search(each, sentence.replace("’", "'"), regex.IGNORECASE)
+                for each in patterns.notices
+            )
+            assert patterns.notices_among(["A ferry.", sentence]) == ({1} if expected else set())
+            found += expected
     assert found > 50
+
+
+@settings(deadline=None)
+@given(
+    st.text("ab cé’'.-\n\u200bßü漢ิ", max_size=80), st.sampled_from(["", "a b", "ß", "é’c", "漢"])
+)
+def test_more_words_are_never_claimed(text: str, left_out: str) -> None:
+    sentences = [part for line in dump_lines(text) for part in _SENTENCE.split(line)]
+    measure_rows([text or "-", left_out or "-"])
+    words = sum(count_words(each) for each in sentences if line_key(each) != line_key(left_out))
+    for limit in (0.0, 3.0, 10.0):
+        if has_more_words(text, limit, left_out=line_key(left_out)):
+            assert words > limit

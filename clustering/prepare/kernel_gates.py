@@ -1,0 +1,181 @@
+"""Which patterns of `boilerplate_rules` a line need not be shown to, told from its characters.
+
+Each of these says "maybe" where the pattern it stands before can match, and sometimes where it
+cannot; it never says "no" where it can.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from clustering.articles import UInt8Array, UInt32Array
+from clustering.compiled import compiled
+from clustering.prepare.line_classes import (
+    BEGINS_FURNITURE,
+    DECIMAL,
+    HAN,
+    LETTER,
+    LONG_CREDIT,
+    LONG_PHRASE,
+    MARK,
+    PIECE_BEGIN,
+    PIECE_LONG,
+    PIECE_SHIFT,
+    PIECE_SHORT,
+    SHORT_CREDIT,
+    SHORT_PHRASE,
+    SPACE,
+    TITLE,
+    UPPER,
+)
+from clustering.prepare.line_numbers import DATELINE_CHARACTERS
+
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+# No credit is longer, whatever stands between its mark and the line's end.
+_CREDIT_CHARACTERS: Final = 96
+
+
+@compiled
+def _place(packed: np.uint64, size: int) -> np.uint64:
+    """Place of the last few characters in the table of pieces; see `line_classes.piece_place`."""
+    kept = packed & ((np.uint64(1) << np.uint64(PIECE_SHIFT * size)) - np.uint64(1))
+    return np.uint64((kept * _GOLDEN) >> np.uint64(48))
+
+
+@compiled
+def phrases_in(folded: UInt32Array, size: int, pieces: UInt8Array) -> int:
+    """Which kinds of phrases may be in a line, in bits."""
+    packed = np.uint64(0)
+    found = 0
+    for at in range(size):
+        packed = (packed << np.uint64(PIECE_SHIFT)) ^ np.uint64(folded[np.uint64(at)])
+        found |= int(pieces[_place(packed, PIECE_LONG)]) & (LONG_PHRASE | LONG_CREDIT)
+        found |= int(pieces[_place(packed, PIECE_SHORT)]) & (SHORT_PHRASE | SHORT_CREDIT)
+    return found
+
+
+@compiled
+def begins_furniture(folded: UInt32Array, begin: int, size: int, pieces: UInt8Array) -> bool:
+    """Whether a line may begin as furniture does, ``begin`` being behind its leading marks."""
+    packed = np.uint64(0)
+    for length in range(1, min(PIECE_BEGIN, size - begin) + 1):
+        packed = (packed << np.uint64(PIECE_SHIFT)) ^ np.uint64(folded[begin + length - 1])
+        if pieces[_place(packed, length)] & BEGINS_FURNITURE:
+            return True
+    return False
+
+
+@compiled
+def begins_sentence(codes: UInt32Array, classes: UInt32Array, begin: int, at: int) -> bool:
+    """Whether a sentence may begin at a word: nothing before it, or the end of another one."""
+    if at == begin:
+        return True
+    before = at - 1
+    if classes[codes[before]] & SPACE == 0:
+        return False
+    while before >= begin and classes[codes[before]] & SPACE:
+        before -= 1
+    if before >= begin and codes[before] in (0x22, 0x27, 0x201D, 0x2019):
+        before -= 1
+    return before >= begin and codes[before] in (ord("."), ord("!"), ord("?"))
+
+
+@compiled
+def may_begin_dateline(
+    codes: UInt32Array, classes: UInt32Array, begin: int, end: int, has_bracket: bool
+) -> bool:
+    """Whether `trim_start` may find something: a bracket, or capitals and a dash behind."""
+    first = codes[begin]
+    kind = classes[first]
+    if first == ord("(") or first == 0xFF08 or kind & HAN:
+        return True
+    if kind & (UPPER | TITLE) == 0:
+        return False
+    end = min(end, begin + DATELINE_CHARACTERS)
+    second = codes[begin + 1] if begin + 1 < end else np.uint32(0)
+    # Of capitals, or of marks that may stand in a name in capitals.
+    in_capitals = classes[second] & (UPPER | TITLE) != 0 or second in (
+        ord("."),
+        ord("'"),
+        0x2019,
+        ord("-"),
+    )
+    if not in_capitals and not has_bracket:
+        return False
+    for at in range(begin + 1, end):
+        code = codes[at]
+        if code == ord("("):
+            return True
+        if in_capitals and (code == ord("-") or 0x2013 <= code <= 0x2015):
+            return True
+    return False
+
+
+@compiled
+def may_end_in_credit(codes: UInt32Array, classes: UInt32Array, begin: int, end: int) -> bool:
+    """Whether `trim_end` may find something: a bracket at the end, or a word like REUTER."""
+    last = codes[end - 1]
+    if last in (ord(")"), ord("]"), ord("\n")):
+        return True
+    if last == ord(".") and end - begin > 1 and codes[end - 2] in (ord(")"), ord("]")):
+        return True
+    at = end - 1
+    while at > begin and classes[codes[at]] & (LETTER | MARK | DECIMAL) == 0:
+        at -= 1
+    while at > begin and classes[codes[at - 1]] & SPACE == 0:
+        at -= 1
+    # Its last word, where it begins behind a blank.
+    return codes[at] in (ord("R"), ord("E"))
+
+
+@compiled
+def may_carry_credit(codes: UInt32Array, begin: int, end: int) -> tuple[bool, bool]:
+    """Whether the captions' patterns may find a glued credit, or one of an agency."""
+    glued = codes[end - 1] in (ord(")"), ord("]"))
+    agency = False
+    for at in range(max(begin, end - _CREDIT_CHARACTERS), end):
+        code = codes[at]
+        glued |= code in (ord(":"), 0xFF1A)
+        agency |= code in (ord("("), ord("["), ord("/"))
+    return glued, agency
+
+
+@compiled
+def may_name_file_picture(codes: UInt32Array, begin: int, end: int) -> bool:
+    """Whether a line may begin as captions of file pictures do."""
+    first = codes[begin]
+    if first in (ord("["), ord("(")):
+        return True
+    if end - begin < 4:
+        return False
+    second = codes[begin + 1]
+    return (
+        (first == ord("F") and second == ord("I"))
+        or (first == ord("P") and second in (ord("H"), ord("I")))
+        or (first == ord("I") and second == ord("n") and codes[begin + 3] == ord("t"))
+        or (first == ord("T") and second == ord("h") and codes[begin + 3] == ord("s"))
+    )
+
+
+@compiled
+def may_count(codes: UInt32Array, classes: UInt32Array, begin: int, end: int) -> bool:
+    """Whether a line with a digit may be a counter or a page's number, "12 comments"."""
+    first = codes[begin]
+    if classes[first] & DECIMAL or first in (ord("("), ord("p"), ord("P")):
+        return True
+    last = codes[end - 1]
+    if last == ord(")"):
+        return True
+    at = end - 1
+    while at > begin and codes[at] in (
+        ord(","),
+        ord("."),
+        ord("k"),
+        ord("K"),
+        ord("m"),
+        ord("M"),
+    ):
+        at -= 1
+    return bool(classes[codes[at]] & DECIMAL != 0)
