@@ -6,11 +6,14 @@ service would cluster it by night.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clustering.articles import ArticleFeatures
-from clustering.batch import Clustering, recluster
+from clustering.batch import Clustering, Digests, recluster
+from clustering.columns import FeatureColumns
+from clustering.learning import with_looseness
 from clustering.pair_finding import PairFinder, find_pairs_here
 from clustering.prepare import FrequencyTable, ObservedFrequencies
 from clustering.propose import SignatureScheme
@@ -36,8 +39,9 @@ def cluster_window(
     threads: int | None = None,
     find_pairs: PairFinder = find_pairs_here,
     on_progress: Callable[[str, int, int], None] | None = None,
+    digests: Digests | None = None,
 ) -> WindowClustering:
-    """Count the window's document frequencies, then cluster it with them.
+    """Count the window's document frequencies, measure how loose its events are, then cluster it.
 
     Parameters
     ----------
@@ -57,12 +61,17 @@ def cluster_window(
         As in `clustering.batch.recluster`; the result does not depend on it.
     on_progress
         Called with a stage, how much of it is done, and how much there is.
+    digests
+        As in `clustering.batch.recluster`.
     """
+    columns = FeatureColumns.of(features)
     if observed is None:
-        observed = ObservedFrequencies.of(item.vector for item in features)
+        observed = ObservedFrequencies.of_columns(columns)
+    cores = threads or os.cpu_count() or 1
+    observed = with_looseness(observed, shipped, columns, threads=cores)
     refinement = Refinement.shipped(shipped.with_observed(observed))
     clustering = recluster(
-        features,
+        columns,
         refinement,
         scheme,
         must_link=must_link,
@@ -70,5 +79,6 @@ def cluster_window(
         threads=threads,
         find_pairs=find_pairs,
         on_progress=on_progress,
+        digests=digests,
     )
     return WindowClustering(clustering, observed)

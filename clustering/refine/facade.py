@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clustering.articles import ArticleFeatures
+from clustering.columns import FeatureColumns
 from clustering.errors import ConfigurationError
 from clustering.refine.duplicates import duplicate_labels
 from clustering.refine.linkage import Float64Array, Int64Array, MergeRule, link_dense
+from clustering.refine.looseness import measure_looseness
 from clustering.refine.similarity import Comparison
+from clustering.refine.subjects import other_subjects
 from clustering.refine.tfidf import DocumentFrequencies
 from clustering.refine.verifier import Verifier
 from clustering.refine.weighed import WeighedArticles
+from clustering.unpacking import Comparable, features_of
 
 
 class Refinement:
@@ -46,9 +49,35 @@ class Refinement:
         """Return hexadecimal digits that differ when the verifier or the rule does."""
         return self.verifier.fingerprint()
 
-    def compare(self, features: Sequence[ArticleFeatures]) -> Comparison:
+    def compare(self, features: Sequence[Comparable]) -> Comparison:
         """Make articles ready to be compared; positions in ``features`` name them."""
         return Comparison(features, self._weighed, self.verifier)
+
+    def measure_looseness(
+        self, features: Sequence[Comparable], *, threads: int = 1
+    ) -> dict[str, float]:
+        """Return how loose the events of a sample are, language by language.
+
+        Parameters
+        ----------
+        features
+            Oldest first; all pairs are compared (`refine.newest` chooses how many).
+        threads
+            Threads that compare pairs; does not change the result.
+
+        Returns
+        -------
+        Language → what to add to the similarity of its pairs. Languages that need nothing, or have
+        too few articles to tell, are not in it.
+        """
+        columns = (
+            features
+            if isinstance(features, FeatureColumns)
+            else FeatureColumns.of([features_of(item) for item in features])
+        )
+        # Not among the articles kept ready: those are of running events.
+        comparison = Comparison(columns, self.frequencies, self.verifier)
+        return measure_looseness(comparison, columns, self.rule, threads=threads)
 
     def link(
         self,
@@ -71,7 +100,8 @@ class Refinement:
             True number of articles a block stands for, when its positions are only a sample of
             them; at least the number of its positions.
         cannot_link
-            Pairs of *block* numbers that never end under one label.
+            Pairs of *block* numbers that never end under one label. Nor do blocks with items
+            about different subjects: see `other_subjects`.
 
         Returns
         -------
@@ -83,9 +113,14 @@ class Refinement:
             If blocks overlap, are empty or leave an article out, or sizes do not fit.
         """
         matrix = comparison.similarity_matrix()
+        apart = other_subjects(comparison, np.zeros(len(comparison), dtype=np.int64))
         if blocks is None:
-            return link_dense(matrix, self.rule, sizes=block_sizes, cannot_link=cannot_link)
+            apart += cannot_link
+            return link_dense(matrix, self.rule, sizes=block_sizes, cannot_link=apart)
         members = _membership(blocks, len(comparison))
+        block_of = members.argmax(axis=0).tolist()
+        between = {(block_of[a], block_of[b]) for a, b in apart}
+        apart = [*cannot_link, *sorted((a, b) for a, b in between if a != b)]
         counts = members.sum(axis=1)
         sizes = np.asarray(counts if block_sizes is None else block_sizes, dtype=np.int64)
         if sizes.shape != counts.shape or (sizes < counts).any():
@@ -99,7 +134,7 @@ class Refinement:
             self.rule,
             sizes=sizes,
             within_means=within_means,
-            cannot_link=cannot_link,
+            cannot_link=apart,
         )
 
     def duplicate_groups(self, comparison: Comparison) -> Int64Array:

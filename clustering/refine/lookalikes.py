@@ -27,14 +27,13 @@ days, and 10,290 same-event pairs of the five labelled sets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 import numpy as np
 
-from clustering.articles import ArticleFeatures, UInt8Array
+from clustering.articles import UInt8Array
 from clustering.refine import lookalike_rules
 from clustering.refine.lookalike_rules import look_alike_kinds, summarise
 from clustering.refine.tfidf import NUMBER_FLAG, BoolArray, Int64Array, WeightedCorpus
@@ -79,24 +78,23 @@ class LookAlikeTest:
 
     Parameters
     ----------
-    features
-        The articles, in the order of ``corpus``.
     corpus
-        Their weighted vectors.
+        Weighted vectors of the articles.
+    publishers
+        int64, shape (n,): equal numbers for equal publishers, -1 for unknown.
+    token_counts
+        int64, shape (n,).
     """
 
-    def __init__(self, features: Sequence[ArticleFeatures], corpus: WeightedCorpus) -> None:
+    def __init__(
+        self, corpus: WeightedCorpus, publishers: Int64Array, token_counts: Int64Array
+    ) -> None:
         self._corpus = corpus
         self._summaries = summarise(
             corpus.term_offsets, corpus.idf, corpus.weights, corpus.counts, corpus.flags
         )
-        numbers: dict[str, int] = {"": -1}
-        self._publishers = np.array(
-            [numbers.setdefault(item.publisher, len(numbers)) for item in features], dtype=np.int64
-        )
-        self._token_counts = np.array(
-            [item.vector.token_count for item in features], dtype=np.int64
-        )
+        self._publishers = publishers
+        self._token_counts = token_counts
 
     def kinds(self, first: Int64Array, second: Int64Array) -> UInt8Array:
         """Return the `LookAlikeKind` of pairs; uint8, shape (m,). Symmetric.

@@ -1,7 +1,8 @@
 """The similarity of pairs of articles: its parts by name, and the one number that decides.
 
-``similarity = clip((logit + 4) / 8, 0, 1)``, where logit is the verifier's log odds that the two
-report one event, less a little when both are dated and the dates lie apart. It is 0 between
+``similarity = clip((logit + 4) / 8 + looseness, 0, 1)``, where logit is the verifier's log odds
+that the two report one event, and looseness is what the stream has shown of their language
+(``refine.looseness``); less a little when both are dated and the dates lie apart. It is 0 between
 articles in different languages, between look-alikes, and for whatever is not an ordinary text.
 """
 
@@ -15,8 +16,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clustering.articles import ArticleFeatures, UInt8Array
+from clustering.articles import UInt8Array
 from clustering.errors import ConfigurationError
+from clustering.refine.all_pairs import all_pair_logits, by_id
 from clustering.refine.duplicates import are_near_duplicates
 from clustering.refine.kernels import copy_evidence, pair_logits, pair_parts
 from clustering.refine.lookalikes import LookAlike, LookAlikeKind, LookAlikeTest
@@ -27,16 +29,18 @@ from clustering.refine.tfidf import (
     Float32Array,
     Float64Array,
     Int64Array,
-    WeightedCorpus,
 )
 from clustering.refine.verifier import LOGIT_OFFSET, LOGIT_SPAN, Verifier
-from clustering.refine.weighed import WeighedArticles
+from clustering.refine.weighed import ReadyArticles, WeighedArticles
+from clustering.unpacking import Comparable
 
 _DAY_SECONDS: Final = 86_400.0
 _FREE_DAYS: Final = 2.0
 _PENALTY_PER_LOG_DAY: Final = 0.05
 _GREATEST_PENALTY: Final = 0.15
 _CHUNK_PAIRS: Final = 50_000
+_MOST_AT_ONCE: Final = 500
+"""Of more articles, all pairs would take too much memory at once: 150 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,9 @@ class PairSimilarity:
         Name → value, the names of ``PART_NAMES``.
     contributions
         Name → what the part adds to the log odds.
+    looseness
+        What was added because events of this language are looser here than usual; below 0 where
+        they are denser.
     time_penalty
         What the distance in time took off, in [0, .15].
     days_apart
@@ -81,6 +88,7 @@ class PairSimilarity:
     probability: float
     parts: dict[str, float]
     contributions: dict[str, float]
+    looseness: float
     time_penalty: float
     days_apart: float | None
     languages_differ: bool
@@ -104,16 +112,17 @@ class Comparison:
 
     def __init__(
         self,
-        features: Sequence[ArticleFeatures],
+        features: Sequence[Comparable],
         frequencies: DocumentFrequencies | WeighedArticles,
         verifier: Verifier,
     ) -> None:
         if isinstance(frequencies, WeighedArticles):
-            self.corpus = frequencies.corpus(features)
+            ready = frequencies.ready(features)
         else:
-            self.corpus = WeightedCorpus.build(features, frequencies)
+            ready = ReadyArticles.build(features, frequencies)
+        self.corpus = ready.corpus
         self.verifier = verifier
-        self._look_alike_test = LookAlikeTest(features, self.corpus)
+        self._look_alike_test = LookAlikeTest(self.corpus, ready.publishers, ready.token_counts)
 
     def __len__(self) -> int:
         return self.corpus.article_count
@@ -157,7 +166,8 @@ class Comparison:
         count = len(self)
         i, j = np.triu_indices(count, k=1)
         matrix = np.eye(count, dtype=np.float32)
-        matrix[i, j] = matrix[j, i] = self.similarities(i, j)
+        logits = self._all_logits() if 2 < count <= _MOST_AT_ONCE else None
+        matrix[i, j] = matrix[j, i] = self._similarities(i, j, logits)
         return matrix
 
     def logits(self, first: ArrayLike, second: ArrayLike) -> Float64Array:
@@ -202,6 +212,37 @@ class Comparison:
         """
         i, j = self._positions(first, second)
         return self._weigh(i, j)
+
+    def evidence(
+        self, first: ArrayLike, second: ArrayLike, *, threads: int = 1
+    ) -> tuple[Float32Array, Float32Array]:
+        """Return what similarity is made of, looseness left out.
+
+        Returns
+        -------
+        evidence
+            float32, shape (m,): ``(logit + 4) / 8``, any number; -inf for pairs whose similarity
+            is 0 whatever the parts say.
+        time_penalties
+            float32, shape (m,), in [0, .15].
+        """
+        i, j = self._positions(first, second)
+
+        def part(begin: int) -> tuple[Float64Array, Float64Array]:
+            a, b = i[begin : begin + _CHUNK_PAIRS], j[begin : begin + _CHUNK_PAIRS]
+            evidence = (self._logits(a, b) + LOGIT_OFFSET) / LOGIT_SPAN
+            evidence[~self._comparable(a, b)] = -np.inf
+            # As in `_weigh`, tested only where it matters: what is written alike has evidence.
+            alike = np.flatnonzero(evidence > 0)
+            kinds = self._look_alike_test.kinds(a[alike], b[alike])
+            evidence[alike[kinds != LookAlikeKind.NONE]] = -np.inf
+            return evidence, self._time_penalties(a, b)
+
+        nothing = np.zeros(0, dtype=np.float64)
+        with ThreadPoolExecutor(max(1, threads)) as pool:
+            parts = [(nothing, nothing), *pool.map(part, range(0, i.size, _CHUNK_PAIRS))]
+        evidence, penalties = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return evidence.astype(np.float32), penalties.astype(np.float32)
 
     def look_alike(self, i: int, j: int) -> LookAlike | None:
         """Return in what one pair differs; ``None`` where the two are no look-alikes."""
@@ -251,6 +292,7 @@ class Comparison:
             probability=float(1.0 / (1.0 + np.exp(-logit))),
             parts=dict(zip(PART_NAMES, values.tolist(), strict=True)),
             contributions=dict(zip(PART_NAMES, added.tolist(), strict=True)),
+            looseness=float(self.corpus.looseness[i] + self.corpus.looseness[j]),
             time_penalty=float(self._time_penalties(first, second)[0]),
             days_apart=None if np.isnan(days) else days,
             languages_differ=bool(
@@ -309,20 +351,57 @@ class Comparison:
             self.verifier.roots,
         )
 
-    def _similarities(self, i: Int64Array, j: Int64Array) -> Float32Array:
-        similarity, kinds = self._weigh(i, j)
+    def _all_logits(self) -> Float64Array:
+        """Return `_logits` of all pairs i < j, in order of i, then j."""
+        c = self.corpus
+        terms, bigrams = by_id(c.term_offsets, c.term_ids), by_id(c.bigram_offsets, c.bigram_ids)
+        # Here and not in the compiled loop: numpy sorts by vector instructions.
+        terms.sort()
+        bigrams.sort()
+        return all_pair_logits(
+            terms,
+            bigrams,
+            c.term_offsets,
+            c.idf,
+            c.weights,
+            c.flags,
+            c.bigram_offsets,
+            c.bigram_weights,
+            c.summaries,
+            self.verifier.intercept,
+            self.verifier.linear,
+            self.verifier.roots,
+        )
+
+    def _similarities(
+        self, i: Int64Array, j: Int64Array, logits: Float64Array | None = None
+    ) -> Float32Array:
+        similarity, kinds = self._weigh(i, j, logits)
         similarity[kinds != LookAlikeKind.NONE] = 0.0
         return similarity
 
-    def _weigh(self, i: Int64Array, j: Int64Array) -> tuple[Float32Array, UInt8Array]:
-        """Return similarities as if there were no look-alikes, and which of the pairs are."""
-        similarity = np.clip((self._logits(i, j) + LOGIT_OFFSET) / LOGIT_SPAN, 0.0, 1.0)
-        similarity = np.maximum(similarity - self._time_penalties(i, j), 0.0)
-        similarity[~self._comparable(i, j)] = 0.0
-        # Only what is alike can be a look-alike, and most candidates are not.
+    def _weigh(
+        self, i: Int64Array, j: Int64Array, logits: Float64Array | None = None
+    ) -> tuple[Float32Array, UInt8Array]:
+        """Return similarities as if there were no look-alikes, and which of the pairs are.
+
+        ``logits`` are those of the pairs, where they are known.
+        """
+        known = self._logits(i, j) if logits is None else logits
+        evidence = (known + LOGIT_OFFSET) / LOGIT_SPAN
+        looseness = self.corpus.looseness
+        if looseness.any():
+            evidence += looseness[i] + looseness[j]
+        similarity = np.clip(evidence, 0.0, 1.0)
         kinds = np.zeros(i.size, dtype=np.uint8)
+        # Most candidates are not alike, and what follows can only make them less so.
         alike = np.flatnonzero(similarity)
-        kinds[alike] = self._look_alike_test.kinds(i[alike], j[alike])
+        i, j = i[alike], j[alike]
+        less = np.maximum(similarity[alike] - self._time_penalties(i, j), 0.0)
+        less[~self._comparable(i, j)] = 0.0
+        similarity[alike] = less
+        left = np.flatnonzero(less)
+        kinds[alike[left]] = self._look_alike_test.kinds(i[left], j[left])
         return similarity.astype(np.float32), kinds
 
     def _time_penalties(self, i: Int64Array, j: Int64Array) -> Float64Array:

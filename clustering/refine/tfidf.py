@@ -10,21 +10,27 @@ tf). Each article gets three such vectors over the same terms: body, lead and ti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.articles import ArticleFeatures, TextKind, UInt8Array, UInt32Array
+from clustering.articles import ArticleFeatures, UInt8Array, UInt32Array
+from clustering.columns import UNDATED, FeatureColumns
 from clustering.compiled import compiled
 from clustering.errors import ConfigurationError
+from clustering.prepare import FrequencyTable
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+
+UNKNOWN_LANGUAGE: Final = "und"
+
+_PIECE_IDS: Final = 1 << 20
 
 NUMBER_FLAG: Final = 1
 """Bit of ``TermVector.term_flags`` set for numbers."""
@@ -84,6 +90,9 @@ class WeightedCorpus:
         uint32, shape (n, P): zeros where an article has none; P = 0 when no article has one.
     has_text_signature
         bool, shape (n,).
+    looseness
+        float32, shape (n,): half of what is added to the similarity of a pair for either article,
+        as the events of its language are looser or denser than usual (``refine.looseness``).
     """
 
     term_offsets: Int64Array
@@ -101,6 +110,7 @@ class WeightedCorpus:
     published_at_seconds: Float64Array
     text_signatures: UInt32Array
     has_text_signature: BoolArray
+    looseness: Float32Array
 
     @property
     def article_count(self) -> int:
@@ -126,107 +136,96 @@ class WeightedCorpus:
             If the articles' text signatures differ in length: they were made under different
             signature schemes and cannot be compared.
         """
-        vectors = [item.vector for item in features]
-        term_offsets = _offsets([vector.term_ids.size for vector in vectors])
-        bigram_offsets = _offsets([vector.bigram_ids.size for vector in vectors])
-        term_ids = _joined_ids([vector.term_ids for vector in vectors])
-        bigram_ids = _joined_ids([vector.bigram_ids for vector in vectors])
-        body_counts = _joined_bytes([vector.body_counts for vector in vectors])
-        lead_counts = _joined_bytes([vector.lead_counts for vector in vectors])
-        title_counts = _joined_bytes([vector.title_counts for vector in vectors])
-        flags = _joined_bytes([vector.term_flags for vector in vectors])
-
-        idf = _idf_by_language(features, term_ids, term_offsets, frequencies)
-        bigram_idf = frequencies.bigram_idf(bigram_ids)
+        columns = FeatureColumns.of(features)
+        idf = _idf_by_language(columns, frequencies)
+        bigram_idf = _in_pieces(columns.bigram_ids, frequencies.bigram_idf)
         weights, bigram_weights, summaries = _weigh(
-            term_offsets,
+            columns.term_offsets,
             idf,
-            body_counts,
-            lead_counts,
-            title_counts,
-            flags,
-            bigram_offsets,
+            columns.body_counts,
+            columns.lead_counts,
+            columns.title_counts,
+            columns.term_flags,
+            columns.bigram_offsets,
             bigram_idf,
         )
-        signatures, has_signature = _signatures(features)
+        seconds = columns.published_at_seconds
         return cls(
-            term_offsets=term_offsets,
-            term_ids=term_ids,
+            term_offsets=columns.term_offsets,
+            term_ids=columns.term_ids,
             idf=idf,
             weights=weights,
-            counts=body_counts,
-            flags=flags,
-            bigram_offsets=bigram_offsets,
-            bigram_ids=bigram_ids,
+            counts=columns.body_counts,
+            flags=columns.term_flags,
+            bigram_offsets=columns.bigram_offsets,
+            bigram_ids=columns.bigram_ids,
             bigram_weights=bigram_weights,
             summaries=summaries,
-            languages=_language_numbers(features),
-            usable=np.array([item.kind is TextKind.ORDINARY for item in features], dtype=np.bool_),
-            published_at_seconds=np.array(
-                [
-                    np.nan if item.published_at_seconds is None else item.published_at_seconds
-                    for item in features
-                ],
-                dtype=np.float64,
-            ),
-            text_signatures=signatures,
-            has_text_signature=has_signature,
+            languages=_language_numbers(columns),
+            usable=columns.is_ordinary,
+            published_at_seconds=np.where(seconds == UNDATED, np.nan, seconds),
+            text_signatures=_signatures(columns),
+            has_text_signature=columns.has_signature,
+            looseness=_looseness(columns, frequencies),
         )
 
 
-def _offsets(sizes: list[int]) -> Int64Array:
-    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
-    np.cumsum(np.asarray(sizes, dtype=np.int64), out=offsets[1:])
-    return offsets
+def _looseness(columns: FeatureColumns, frequencies: DocumentFrequencies) -> Float32Array:
+    # Document frequencies from elsewhere know nothing of it.
+    known = (
+        frequencies.observed.looseness.by_language
+        if isinstance(frequencies, FrequencyTable)
+        else {}
+    )
+    by_language = [0.5 * known.get(lang, 0.0) for lang in columns.language_names]
+    return np.array(by_language, dtype=np.float32)[columns.languages]
 
 
-def _joined_ids(parts: list[UInt32Array]) -> UInt32Array:
-    return np.concatenate([np.zeros(0, dtype=np.uint32), *parts])
-
-
-def _joined_bytes(parts: list[UInt8Array]) -> UInt8Array:
-    return np.concatenate([np.zeros(0, dtype=np.uint8), *parts])
-
-
-def _language_numbers(features: Sequence[ArticleFeatures]) -> NDArray[np.int16]:
+def _language_numbers(columns: FeatureColumns) -> NDArray[np.int16]:
     """Give each language a number; unknown ones get -1, which agrees with every language."""
-    numbers: dict[str, int] = {"und": -1, "": -1}
-    numbered = [numbers.setdefault(item.lang, len(numbers)) for item in features]
-    return np.array(numbered, dtype=np.int16)
+    numbers = [
+        -1 if lang in {"", UNKNOWN_LANGUAGE} else number
+        for number, lang in enumerate(columns.language_names)
+    ]
+    return np.array(numbers, dtype=np.int16)[columns.languages]
 
 
-def _idf_by_language(
-    features: Sequence[ArticleFeatures],
-    term_ids: UInt32Array,
-    term_offsets: Int64Array,
-    frequencies: DocumentFrequencies,
-) -> Float32Array:
+def _idf_by_language(columns: FeatureColumns, frequencies: DocumentFrequencies) -> Float32Array:
     """Look idf up once a language instead of once an article: a lookup has a fixed cost."""
-    languages = {item.lang for item in features}
-    if len(languages) == 1:
-        return frequencies.idf(term_ids, languages.pop())
-    idf = np.zeros(term_ids.size, dtype=np.float32)
-    article_languages = np.array([item.lang for item in features])
-    sizes = np.diff(term_offsets)
-    for lang in sorted(languages):
-        rows = np.repeat(article_languages == lang, sizes)
-        idf[rows] = frequencies.idf(term_ids[rows], lang)
+    names = columns.language_names
+    present = np.unique(columns.languages).tolist()
+    if len(present) == 1:
+        return _in_pieces(columns.term_ids, lambda ids: frequencies.idf(ids, names[present[0]]))
+    idf = np.zeros(columns.term_ids.size, dtype=np.float32)
+    of_terms = np.repeat(columns.languages, np.diff(columns.term_offsets))
+    for number in present:
+        rows = np.flatnonzero(of_terms == number)
+        idf[rows] = frequencies.idf(columns.term_ids[rows], names[number])
     return idf
 
 
-def _signatures(features: Sequence[ArticleFeatures]) -> tuple[UInt32Array, BoolArray]:
-    lengths = {item.text_signature.size for item in features} - {0}
+def _in_pieces(ids: UInt32Array, look_up: Callable[[UInt32Array], Float32Array]) -> Float32Array:
+    """Look a large number of ids up, without large arrays on the way."""
+    found = np.empty(ids.size, dtype=np.float32)
+    for begin in range(0, ids.size, _PIECE_IDS):
+        found[begin : begin + _PIECE_IDS] = look_up(ids[begin : begin + _PIECE_IDS])
+    return found
+
+
+def _signatures(columns: FeatureColumns) -> UInt32Array:
+    has_signature = columns.has_signature
+    lengths = np.unique(np.diff(columns.signature_offsets)[has_signature]).tolist()
     if len(lengths) > 1:
         raise ConfigurationError(
-            f"text signatures of {', '.join(map(str, sorted(lengths)))} permutations cannot be "
+            f"text signatures of {', '.join(map(str, lengths))} permutations cannot be "
             "compared: prepare all articles under one signature scheme"
         )
-    permutations = lengths.pop() if lengths else 0
-    signatures = np.zeros((len(features), permutations), dtype=np.uint32)
-    has_signature = np.array([item.text_signature.size > 0 for item in features], dtype=np.bool_)
-    for row in np.flatnonzero(has_signature).tolist():
-        signatures[row] = features[row].text_signature
-    return signatures, has_signature
+    permutations = lengths[0] if lengths else 0
+    if has_signature.all():
+        return columns.text_signatures.reshape(len(columns), permutations)
+    signatures = np.zeros((len(columns), permutations), dtype=np.uint32)
+    signatures[has_signature] = columns.text_signatures.reshape(-1, permutations or 1)
+    return signatures
 
 
 @compiled

@@ -8,13 +8,15 @@ article, in a few large arrays, and a comparison copies what it needs out of the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.articles import ArticleFeatures, UInt8Array, UInt32Array
+from clustering.articles import UInt8Array, UInt32Array
+from clustering.columns import FeatureColumns
 from clustering.compiled import compiled
 from clustering.refine.tfidf import (
     DocumentFrequencies,
@@ -22,8 +24,9 @@ from clustering.refine.tfidf import (
     Int64Array,
     WeightedCorpus,
 )
+from clustering.unpacking import Comparable, PackedFeatures, features_of, unpack_columns
 
-_MOST_ARTICLES: Final = 5_000
+_MOST_ARTICLES: Final = 20_000
 _MOST_AT_ONCE: Final = 500
 """Larger comparisons are built from scratch: they are batches, whose articles come once."""
 
@@ -35,11 +38,50 @@ _OF_ARTICLES: Final = (
     "published_at_seconds",
     "text_signatures",
     "has_text_signature",
+    "looseness",
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ReadyArticles:
+    """Articles made ready to be compared.
+
+    Attributes
+    ----------
+    corpus
+        Their weighted vectors.
+    publishers
+        int64, shape (n,): equal numbers for equal publishers, -1 for unknown.
+    token_counts
+        int64, shape (n,).
+    """
+
+    corpus: WeightedCorpus
+    publishers: Int64Array
+    token_counts: Int64Array
+
+    @classmethod
+    def build(
+        cls, features: Sequence[Comparable], frequencies: DocumentFrequencies
+    ) -> ReadyArticles:
+        """Make articles ready that are met once.
+
+        Raises
+        ------
+        ConfigurationError
+            As `WeightedCorpus.build`.
+        """
+        columns = _columns_of(features)
+        known = [-1 if not name else number for number, name in enumerate(columns.publisher_names)]
+        return cls(
+            WeightedCorpus.build(columns, frequencies),
+            np.array(known, dtype=np.int64)[columns.publishers],
+            columns.token_counts,
+        )
+
+
 class WeighedArticles:
-    """Makes the `WeightedCorpus` of any articles, most of them met before.
+    """Makes any articles ready to be compared, most of them met before.
 
     Parameters
     ----------
@@ -61,45 +103,68 @@ class WeighedArticles:
         # By identity: equal features are one object where they come from a cache of records. The
         # features are held so that their identity is not given to others.
         self._rows: dict[int, int] = {}
-        self._held: list[ArticleFeatures] = []
+        self._held: list[Comparable] = []
         self._kept: _Kept | None = None
 
-    def corpus(self, features: Sequence[ArticleFeatures]) -> WeightedCorpus:
-        """Return what `WeightedCorpus.build` returns for these articles.
+    def ready(self, features: Sequence[Comparable]) -> ReadyArticles:
+        """Return what `ReadyArticles.build` returns for these articles.
 
-        The numbers of the languages may be others; they are equal for equal languages all the
-        same.
+        The numbers of languages and publishers may be others; they are equal for equal ones all
+        the same.
 
         Raises
         ------
         ConfigurationError
             As `WeightedCorpus.build`.
+        CorruptRecordError
+            A packed one is not what was packed.
         """
-        if not features or len(features) > min(_MOST_AT_ONCE, self._most_articles):
-            return WeightedCorpus.build(features, self._frequencies)
+        if (
+            not features
+            or isinstance(features, FeatureColumns)  # a batch: its articles are no objects
+            or len(features) > min(_MOST_AT_ONCE, self._most_articles)
+        ):
+            return ReadyArticles.build(features, self._frequencies)
         with self._lock:
             new = {id(item): item for item in features if id(item) not in self._rows}
             if len(self._held) + len(new) > self._most_articles:
                 self._forget()
                 new = {id(item): item for item in features}
             if new and not self._add(list(new.values())):
-                return WeightedCorpus.build(features, self._frequencies)
+                self._forget()
+                return ReadyArticles.build(features, self._frequencies)
             rows = np.array([self._rows[id(item)] for item in features], dtype=np.int64)
             if self._kept is None:
                 raise AssertionError("articles were added")
-            return self._kept.corpus(rows)
+            return self._kept.ready(rows)
 
-    def _add(self, new: list[ArticleFeatures]) -> bool:
+    def _add(self, new: list[Comparable]) -> bool:
         """Keep articles; ``False`` when they were made under another scheme than those kept."""
-        built = WeightedCorpus.build(new, self._frequencies)
-        if self._kept is None:
-            self._kept = _Kept(built.text_signatures.shape[1])
-        if not self._kept.add(built, [item.lang for item in new]):
-            return False
-        for item in new:
-            self._rows[id(item)] = len(self._held)
-            self._held.append(item)
+        packed = [item for item in new if isinstance(item, PackedFeatures)]
+        plain = [item for item in new if not isinstance(item, PackedFeatures)]
+        for some in (packed, plain):
+            if not some:
+                continue
+            columns = _columns_of(some)
+            lengths = set(np.diff(columns.signature_offsets).tolist()) - {0}
+            if self._kept is None:
+                self._kept = _Kept(max(lengths, default=0))
+            if not lengths <= {self._kept.signature_entries}:
+                return False
+            self._kept.add(columns, self._frequencies)
+            for item in some:
+                self._rows[id(item)] = len(self._held)
+                self._held.append(item)
         return True
+
+
+def _columns_of(features: Sequence[Comparable]) -> FeatureColumns:
+    if isinstance(features, FeatureColumns):
+        return features
+    packed = [item.record for item in features if isinstance(item, PackedFeatures)]
+    if packed and len(packed) == len(features):
+        return unpack_columns(packed)
+    return FeatureColumns.of([features_of(item) for item in features])
 
 
 class _Kept:
@@ -112,34 +177,43 @@ class _Kept:
     """
 
     def __init__(self, signature_entries: int) -> None:
-        self._signature_entries = signature_entries
+        self.signature_entries = signature_entries
         self._arrays: dict[str, _Growing] = {}
         self._term_ends = _Growing(np.zeros(1, dtype=np.int64))
         self._bigram_ends = _Growing(np.zeros(1, dtype=np.int64))
         self._languages: dict[str, int] = {"und": -1, "": -1}
-        self._language_numbers = _Growing(np.zeros(0, dtype=np.int16))
+        self._publishers: dict[str, int] = {"": -1}
 
-    def add(self, built: WeightedCorpus, languages: Sequence[str]) -> bool:
-        """Append articles; ``False``, and nothing done, if their signatures have another length."""
-        if built.text_signatures.shape[1] != self._signature_entries:
-            return False
-        for name in (*_OF_TERMS, *_OF_BIGRAMS, *_OF_ARTICLES):
-            values = getattr(built, name)
+    def add(self, columns: FeatureColumns, frequencies: DocumentFrequencies) -> None:
+        """Weight articles and append them; their signatures have the right length, or none."""
+        built = WeightedCorpus.build(columns, frequencies)
+        signatures = built.text_signatures
+        if signatures.shape[1] != self.signature_entries:  # none of these has one
+            signatures = np.zeros((len(columns), self.signature_entries), dtype=np.uint32)
+        added: dict[str, NDArray[Any]] = {
+            **{name: getattr(built, name) for name in (*_OF_TERMS, *_OF_BIGRAMS, *_OF_ARTICLES)},
+            "text_signatures": signatures,
+            "token_counts": columns.token_counts,
+            "languages": _renumbered(
+                columns.languages, columns.language_names, self._languages
+            ).astype(np.int16),
+            "publishers": _renumbered(
+                columns.publishers, columns.publisher_names, self._publishers
+            ),
+        }
+        for name, values in added.items():
             if name in self._arrays:
                 self._arrays[name].append(values)
             else:
                 self._arrays[name] = _Growing(values)
         for ends, offsets in (
-            (self._term_ends, built.term_offsets),
-            (self._bigram_ends, built.bigram_offsets),
+            (self._term_ends, columns.term_offsets),
+            (self._bigram_ends, columns.bigram_offsets),
         ):
             ends.append(offsets[1:] + ends.values[-1])
-        numbers = [self._languages.setdefault(lang, len(self._languages)) for lang in languages]
-        self._language_numbers.append(np.array(numbers, dtype=np.int16))
-        return True
 
-    def corpus(self, rows: Int64Array) -> WeightedCorpus:
-        """Return the corpus of the articles that were added as numbers ``rows``, in that order."""
+    def ready(self, rows: Int64Array) -> ReadyArticles:
+        """Return the articles that were added as numbers ``rows``, in that order."""
         terms = _gather_terms(
             rows, self._term_ends.values, *(self._arrays[name].values for name in _OF_TERMS)
         )
@@ -149,10 +223,21 @@ class _Kept:
         found: dict[str, Any] = {
             **dict(zip(("term_offsets", *_OF_TERMS), terms, strict=True)),
             **dict(zip(("bigram_offsets", *_OF_BIGRAMS), bigrams, strict=True)),
-            **{name: self._arrays[name].values[rows] for name in _OF_ARTICLES},
-            "languages": self._language_numbers.values[rows],
+            **{name: self._arrays[name].values[rows] for name in (*_OF_ARTICLES, "languages")},
         }
-        return WeightedCorpus(**found)
+        return ReadyArticles(
+            WeightedCorpus(**found),
+            self._arrays["publishers"].values[rows],
+            self._arrays["token_counts"].values[rows],
+        )
+
+
+def _renumbered(
+    numbers: NDArray[np.int32], names: Sequence[str], known: dict[str, int]
+) -> Int64Array:
+    """Return numbers for names that are equal for equal names of earlier columns, too."""
+    new = [known.setdefault(name, len(known)) for name in names]
+    return np.array(new, dtype=np.int64)[numbers]
 
 
 class _Growing:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustering.learning import FIRST_ARTICLES, LineLearner, counting_is_due
-from clustering.prepare import LineCounts, text_line_hashes
+from clustering.columns import FeatureColumns
+from clustering.learning import (
+    FIRST_ARTICLES,
+    LineLearner,
+    counting_is_due,
+    looseness_is_due,
+    with_looseness,
+)
+from clustering.prepare import FrequencyTable, LineCounts, ObservedFrequencies, text_line_hashes
+from clustering.prepare.observed import Looseness
 
 
 def counted_at(articles: int) -> list[int]:
@@ -48,6 +57,17 @@ def test_never_for_a_stream_that_has_not_grown(counted: int, articles: int) -> N
         assert not counting_is_due(articles, articles)
 
 
+def test_looseness_is_measured_when_the_stream_has_grown_by_half() -> None:
+    observed, moments = ObservedFrequencies(), []
+    for size in range(100):
+        observed = replace(observed, article_count=size)
+        if looseness_is_due(observed):
+            moments.append(size)
+            observed = with_looseness(observed, FrequencyTable.shipped(), FeatureColumns.of([]))
+            assert observed.looseness == Looseness({}, size)
+    assert moments == [20, 30, 45, 67]
+
+
 def test_lines_are_learned_on_the_same_schedule() -> None:
     """What a table knows are the articles up to the moment it was made, and no others."""
     learner, seen, moments = LineLearner(), LineCounts(), []
@@ -56,7 +76,7 @@ def test_lines_are_learned_on_the_same_schedule() -> None:
             moments.append(size)
             assert learner.repeated.to_bytes() == seen.repeated().to_bytes()
             assert len(learner.repeated) == size // 2
-        hashes = text_line_hashes(f"Link {size // 2}")
+        hashes = text_line_hashes(f"Link {size // 2}\nOwn line {size}")
         learner.add("a.example", hashes)
         seen.observe([("a.example", hashes)])
     assert moments == counted_at(41)

@@ -10,7 +10,6 @@ import pytest
 from clustering.articles import Article, ArticleFeatures
 from clustering.batch import recluster
 from clustering.metrics import bcubed
-from clustering.prepare import ObservedFrequencies
 from clustering.preparer import Preparer
 from clustering.refine import Refinement
 from clustering.window import cluster_window
@@ -45,8 +44,7 @@ def test_it_counts_and_clusters_with_what_it_counted(
     )
     assert np.array_equal(window.observed.term_ids, terms)
     assert np.array_equal(window.observed.term_counts, counts)
-    observed = ObservedFrequencies.of(item.vector for item in features)
-    refinement = Refinement.shipped(preparer.frequencies.with_observed(observed))
+    refinement = Refinement.shipped(preparer.frequencies.with_observed(window.observed))
     expected = recluster(features, refinement, preparer.scheme)
     assert window.clustering.labels.tolist() == expected.labels.tolist()
     _, events = made_news()

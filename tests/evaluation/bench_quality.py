@@ -26,12 +26,11 @@ from unittest.mock import patch
 import numpy as np
 
 from clustering.articles import ArticleFeatures
-from clustering.batch import recluster
 from clustering.metrics import PrecisionRecall, bcubed
 from clustering.online import OnlineClusterer
-from clustering.prepare import ObservedFrequencies
 from clustering.preparer import Preparer
-from clustering.refine import Refinement, Verifier
+from clustering.refine import Verifier
+from clustering.window import cluster_window
 from service.offline import publication_order
 from tests.evaluation import peers
 from tests.evaluation.corpora import Corpus, embeddings, read_corpora
@@ -94,16 +93,16 @@ class Prepared:
 
 def batch_labels(prepared: Prepared, preparer: Preparer, verifier: Verifier) -> list[int]:
     """Cluster all at once, as the nightly job does."""
-    observed = ObservedFrequencies.of(item.vector for item in prepared.features)
-    refinement = Refinement(preparer.frequencies.with_observed(observed), verifier)
-    clustering = recluster(prepared.features, refinement, preparer.scheme)
-    return [int(label) for label in clustering.labels]
+    # The night has one verifier, the shipped one; another takes its place for these rows only.
+    with patch.object(Verifier, "shipped", return_value=verifier):
+        window = cluster_window(prepared.features, preparer.frequencies, preparer.scheme)
+    return [int(label) for label in window.clustering.labels]
 
 
 def online_labels(prepared: Prepared, preparer: Preparer, verifier: Verifier) -> list[str]:
     """Decide one by one in order of publication, as the service does."""
     order = publication_order(prepared.features)
-    # The service has one verifier, the shipped one; another takes its place for these rows only.
+    # So has the service.
     with patch.object(Verifier, "shipped", return_value=verifier):
         online = OnlineClusterer(preparer.frequencies, preparer.scheme)
         for position in order:

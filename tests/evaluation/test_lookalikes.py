@@ -73,6 +73,6 @@ def test_companies_stay_apart(data_dir: Path, online: bool) -> None:
     counts = count(articles, [result.cluster_id for result in results])
     assert counts.items > 300
     assert counts.clusters > 30
-    # What is left: companies that a third article names both, funds of one house, names that are
-    # little more than the template's words ("E-Systems").
-    assert sum(map(len, counts.mixed)) <= 0.13 * counts.items, counts.mixed
+    # What is left: funds of one house, and a company whose name is a part of another's ("Kay Corp",
+    # "Kay Jewelers").
+    assert sum(map(len, counts.mixed)) <= 0.04 * counts.items, counts.mixed

@@ -69,6 +69,23 @@ def test_items_of_one_template_about_two_companies_are_two_articles() -> None:
     assert comparison.near_duplicates([0, 0], [1, 2]).tolist() == [False, True]
 
 
+def test_one_text_under_two_headlines_is_one_text() -> None:
+    text = (
+        "Regulators closed the failing Elmgrove Savings Bank and sold its branches to a lender of "
+        "the neighbouring county, Harbour Mutual. The insurance fund pays nineteen million dollars "
+        "to cover bad loans on motels and vineyards. Depositors keep their accounts and reach them "
+        "again on Monday, when all seven branches open under the new name, officials said. "
+    )
+    comparison = compare(
+        [
+            Article(text=text, title="Closure raises toll to twelve", lang="en"),
+            Article(text=text, title="Thrift acquired by neighbour", lang="en"),
+            Article(text=text.replace("nineteen", "forty"), title="Twelfth bust", lang="en"),
+        ]
+    )
+    assert comparison.near_duplicates([0, 0], [1, 2]).tolist() == [True, False]
+
+
 def test_majority_linkage_makes_no_chain() -> None:
     chain = [(k, k + 1) for k in range(5)]
     assert max(np.bincount(duplicate_labels(6, chain))) == 2

@@ -11,7 +11,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from clustering.articles import ArticleFeatures, TermVector, TextKind
 from clustering.errors import ConfigurationError
-from clustering.refine import Comparison, Verifier
+from clustering.refine import Comparison, Verifier, kernels
 from clustering.refine.parts import PART_NAMES
 from tests.clustering.refine.made import MadeFrequencies, made_article, made_articles
 
@@ -106,9 +106,22 @@ def expected_parts(a: TermVector, b: TermVector) -> dict[str, float]:
     }
 
 
+def spread_out(vector: TermVector) -> TermVector:
+    """The same vector with ids as far apart as hashes are: those made are all small."""
+    return replace(
+        vector,
+        term_ids=vector.term_ids * np.uint32(1_800),
+        bigram_ids=vector.bigram_ids * np.uint32(850_000),
+    )
+
+
+@pytest.mark.parametrize("spread", [False, True])
 @pytest.mark.parametrize("seed", range(12))
-def test_every_part_is_what_its_name_says(seed: int) -> None:
+def test_every_part_is_what_its_name_says(seed: int, spread: bool) -> None:
     articles = made_articles(2, seed)
+    if spread:
+        articles = [replace(item, vector=spread_out(item.vector)) for item in articles]
+        assert all((np.diff(item.vector.term_ids.astype(np.int64)) > 0).all() for item in articles)
     # Flags follow the term, not the article, where both sides must agree on what is a number.
     articles = [
         replace(
@@ -149,6 +162,18 @@ def test_neither_threads_nor_company_change_a_similarity() -> None:
     alone = compared([articles[3], articles[11]])
     at = int(np.flatnonzero((i == 3) & (j == 11))[0])
     assert alone.similarities([0], [1])[0] == one[at]
+
+
+def test_fetching_articles_ahead_changes_no_similarity() -> None:
+    """Done from some hundreds of articles on, so that the company here is larger."""
+    articles = made_articles(900, seed=8)
+    comparison = compared(articles)
+    assert comparison.corpus.term_ids.size > kernels._FAR_TERMS
+    first = np.repeat(np.arange(5), 4)
+    second = np.random.default_rng(8).integers(5, 900, first.size)
+    found = comparison.similarities(first, second)
+    for i, j, similarity in zip(first.tolist(), second.tolist(), found.tolist(), strict=True):
+        assert compared([articles[i], articles[j]]).similarities([0], [1])[0] == similarity
 
 
 def test_a_copy_is_as_similar_as_can_be() -> None:

@@ -9,8 +9,12 @@ import pytest
 
 from clustering.articles import ArticleFeatures, TextKind
 from clustering.errors import ConfigurationError
+from clustering.packing import pack_features
+from clustering.refine import Comparison
 from clustering.refine.tfidf import WeightedCorpus
+from clustering.refine.verifier import Verifier
 from clustering.refine.weighed import WeighedArticles
+from clustering.unpacking import PackedFeatures
 from tests.clustering.refine.made import MadeFrequencies, made_article
 
 
@@ -48,7 +52,30 @@ def test_the_same_corpus_as_built_anew(most_articles: int) -> None:
     for size in (1, 6, 6, 3, 20, 7, 0, 12, 22, 6):
         some = [articles[place] for place in generator.integers(0, len(articles), size).tolist()]
         if any(item.text_signature.size for item in some) or not some:
-            _assert_equal(weighed.corpus(some), WeightedCorpus.build(some, MadeFrequencies()))
+            _assert_equal(weighed.ready(some).corpus, WeightedCorpus.build(some, MadeFrequencies()))
+
+
+def test_packed_articles_are_compared_as_unpacked_ones() -> None:
+    """Alone, with unpacked ones, known and new: the same similarities to the bit."""
+    articles = [item for item in _articles(20) if item.text_signature.size]
+    packed = [PackedFeatures(pack_features(item)) for item in articles]
+    weighed = WeighedArticles(MadeFrequencies())
+    generator = np.random.default_rng(5)
+    for size in (3, 8, 8, 12):
+        places = generator.integers(0, len(articles), size).tolist()
+        mixed = [packed[k] if generator.random() < 0.7 else articles[k] for k in places]
+        for some in (mixed, [packed[k] for k in places]):
+            expected = Comparison(
+                [articles[k] for k in places], MadeFrequencies(), Verifier.shipped()
+            )
+            found = Comparison(some, weighed, Verifier.shipped())
+            assert np.array_equal(found.similarity_matrix(), expected.similarity_matrix())
+            i, j = np.triu_indices(size, k=1)
+            assert np.array_equal(found.near_duplicates(i, j), expected.near_duplicates(i, j))
+            alike, kinds = found.look_alikes(i, j)
+            expected_alike, expected_kinds = expected.look_alikes(i, j)
+            assert np.array_equal(alike, expected_alike)
+            assert np.array_equal(kinds, expected_kinds)
 
 
 def test_signatures_of_two_schemes_are_refused_as_ever() -> None:
@@ -57,7 +84,7 @@ def test_signatures_of_two_schemes_are_refused_as_ever() -> None:
         kind=short.kind, vector=short.vector, text_signature=short.text_signature[:64]
     )
     weighed = WeighedArticles(MadeFrequencies())
-    _assert_equal(weighed.corpus([long]), WeightedCorpus.build([long], MadeFrequencies()))
-    _assert_equal(weighed.corpus([short]), WeightedCorpus.build([short], MadeFrequencies()))
+    _assert_equal(weighed.ready([long]).corpus, WeightedCorpus.build([long], MadeFrequencies()))
+    _assert_equal(weighed.ready([short]).corpus, WeightedCorpus.build([short], MadeFrequencies()))
     with pytest.raises(ConfigurationError, match="64, 128"):
-        weighed.corpus([short, long])
+        weighed.ready([short, long])

@@ -1,0 +1,155 @@
+"""Items on results and payouts: two subjects never share a label, one subject may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import pytest
+
+from clustering.articles import Article, ArticleFeatures
+from clustering.batch import recluster
+from clustering.online import OnlineClusterer
+from clustering.prepare import FrequencyTable
+from clustering.preparer import Preparer
+from clustering.propose import SignatureScheme
+from clustering.refine import Comparison, Refinement, other_subjects
+
+
+@cache
+def preparer() -> Preparer:
+    return Preparer.shipped()
+
+
+def prepared(title: str, text: str) -> ArticleFeatures:
+    return preparer().prepare(Article(text=text, title=title, lang="en")).features
+
+
+def refinement() -> Refinement:
+    return Refinement.shipped(FrequencyTable.shipped())
+
+
+def compare(*features: ArticleFeatures) -> Comparison:
+    return refinement().compare(features)
+
+
+def results(title: str, profit: str, revenue: str) -> ArticleFeatures:
+    """Items whose template is one and whose figures differ, but for some."""
+    return prepared(
+        title,
+        f"Shr 31 cts vs 27 cts. Net {profit},114 vs {profit},903. Revs {revenue}.6 mln vs "
+        f"{revenue}.2 mln. Six mths shr 60 cts vs 52 cts. Net 2,{profit},407 vs 2,{profit},311. "
+        f"Revs 4{revenue}.5 mln vs 4{revenue}.4 mln. Avg shrs 4,100,000 vs 4,050,000.",
+    )
+
+
+MARLOWE = results("MARLOWE INC <MRLW> 2ND QTR NET", "1,398", "21")
+TARRANT = results("TARRANT CO <TRNT> 2ND QTR NET", "1,277", "19")
+TAKEOVER = prepared(
+    "MARLOWE <MRLW> TO MERGE WITH TARRANT <TRNT>",
+    "Marlowe Inc and Tarrant Co said they agreed to merge. Both makers of boat engines reported "
+    "second quarter net profits last week. Marlowe is to pay 31 dlrs a share for Tarrant.",
+)
+
+
+def test_two_companies_are_apart_and_no_other_article_is() -> None:
+    assert other_subjects(compare(MARLOWE, TAKEOVER, TARRANT), np.zeros(3, np.int64)) == [(0, 2)]
+    assert other_subjects(compare(MARLOWE, TARRANT), np.array([0, 1])) == []
+    assert other_subjects(compare(TAKEOVER, TAKEOVER), np.zeros(2, np.int64)) == []
+    assert other_subjects(compare(), np.zeros(0, np.int64)) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        results("CORRECTED - MARLOWE INC <MRLW> 2ND QTR NET", "1,389", "26"),
+        results("MARLOWE INC 3RD QTR LOSS", "874", "17"),
+        prepared("MARLOWE <MRLW> RAISES PAYOUT", "Qtly div six cts vs five cts prior."),
+        # The wire had the name wrong: the figures say which company it is.
+        results("MARLER INDUSTRIES <MRLR> 2ND QTR NET", "1,398", "21"),
+        # No item: prose, however it is headed.
+        prepared(
+            "Boat makers post record profit",
+            "The maker of engines said record sales lifted its net profit in the quarter.",
+        ),
+    ],
+    ids=["corrected", "another quarter", "payout", "same figures", "prose"],
+)
+def test_one_company_stays_one(other: ArticleFeatures) -> None:
+    assert other_subjects(compare(MARLOWE, other), np.zeros(2, np.int64)) == []
+
+
+def test_accounts_of_one_company_in_other_words_stay_one() -> None:
+    wire = prepared(
+        "Orrivale Inc. Q3 Profit Climbs, Tops Estimates",
+        "Orrivale Inc. revealed a profit for the third quarter that increased from last year. "
+        "Earnings: $23.4 million vs. $21.9 million in the same period last year. EPS: $1.57 vs. "
+        "$1.43. Net revenue: $94.6 million vs. $85.8 million.",
+    )
+    paper = prepared(
+        "Orrivale quarterly earnings beat Wall Street on tractor demand",
+        "Orrivale reported net income of $23.4 million, or $1.57 a share, vs $21.9 million a year "
+        "ago, as farmers bought tractors again. Revenue rose to $94.6 million vs $85.8 million.",
+    )
+    rival = prepared(
+        "Castlemoor Q3 earnings beat Wall Street on tractor demand",
+        "Castlemoor reported net income of $27.2 million, or $3.65 a share, vs $22.7 million a "
+        "year ago, as farmers bought tractors. Revenue rose to $76.4 million vs $64.1 million.",
+    )
+    pairs = other_subjects(compare(wire, paper, rival), np.zeros(3, np.int64))
+    assert pairs == [(0, 2), (1, 2)]
+
+
+def test_a_title_without_a_subject_names_nobody() -> None:
+    nameless = results("2ND QTR NET", "1,277", "19")
+    assert other_subjects(compare(MARLOWE, nameless), np.zeros(2, np.int64)) == []
+
+
+def test_labels_and_order_do_not_matter_to_a_pair() -> None:
+    """Against comparing each two alone."""
+    names = ["MARLOWE INC <MRLW>", "TARRANT CO <TRNT>", "QUILLER LTD", "TARRANT <TRNT>"]
+    items = [
+        results(f"{name} {kind}", f"{n}{k},398", f"2{n}{k}")
+        for n, name in enumerate(names, start=1)
+        for k, kind in enumerate(["2ND QTR NET", "YEAR LOSS"], start=1)
+    ]
+    labels = np.array([0, 0, 1, 0, 1, 1, 0, 1])
+    expected = [
+        (i, j)
+        for j in range(8)
+        for i in range(j)
+        if labels[i] == labels[j]
+        and other_subjects(compare(items[i], items[j]), np.zeros(2, np.int64))
+    ]
+    assert other_subjects(compare(*items), labels) == sorted(expected)
+    assert 0 < len(expected) < 12
+
+
+def partition(labels: Sequence[object]) -> list[int]:
+    return [labels.index(label) for label in labels]
+
+
+def test_a_third_article_does_not_bridge() -> None:
+    correction = results("CORRECTED - TARRANT CO <TRNT> 2ND QTR NET", "1,287", "19")
+    articles = [MARLOWE, TAKEOVER, TARRANT, correction]
+    similar = compare(*articles).similarities([0, 1, 2], [1, 2, 3])
+    assert (similar > 0.3).all(), "each would join the next"
+    linked = partition(refinement().link(compare(*articles)).tolist())
+    at_once = recluster(articles, refinement(), SignatureScheme())
+    online = OnlineClusterer(FrequencyTable.shipped(), SignatureScheme())
+    for article in articles:
+        online.add(article)
+    for labels in (linked, partition(at_once.labels.tolist()), partition(online.cluster_ids())):
+        assert labels[0] != labels[2] == labels[3]
+    together = recluster(articles, refinement(), SignatureScheme(), must_link=[[0, 2]])
+    assert together.labels[0] == together.labels[2], "what an editor says holds"
+    parted = recluster(articles, refinement(), SignatureScheme(), cannot_link=[(2, 3)])
+    assert len({*parted.labels[[0, 2, 3]].tolist()}) == 3
+
+
+def test_blocks_with_two_subjects_stay_together() -> None:
+    labels = refinement().link(compare(MARLOWE, TARRANT, TAKEOVER), blocks=[[0, 1], [2]])
+    assert labels.tolist()[0] == 0
+    apart = refinement().link(compare(MARLOWE, TAKEOVER, TARRANT), blocks=[[0, 1], [2]])
+    assert apart.tolist() == [0, 1]
