@@ -9,6 +9,7 @@ on the threads of this process (`find_pairs_here`), or on other machines
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -16,14 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.articles import ArticleFeatures
-from clustering.propose import BucketLimits, SignatureScheme, bucket_ids, candidate_pairs
+from clustering.columns import FeatureColumns
+from clustering.propose import BucketIndex, BucketLimits, SignatureScheme, bucket_ids_of_all
 from clustering.refine import Comparison, Refinement
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of a stage, how much of it is done, and how much there is."""
 
-_SIMILARITY_PIECE: Final = 500_000
-"""Pairs between two reports of progress."""
+Float32Array: TypeAlias = NDArray[np.float32]
+
+_INDEXED_ARTICLES: Final = 8_192
+"""Articles whose buckets are named at once."""
+_COMPARED_ARTICLES: Final = 512
+"""Articles whose candidates a thread compares at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,42 +77,73 @@ class ComparedPairs:
         int64, shape (n,): i and j.
     similarities
         float32, shape (n,), in [0, 1].
+    candidate_pair_count
+        How many candidate pairs there were, if those that are not alike at all were left out.
     """
 
     first: NDArray[np.int64]
     second: NDArray[np.int64]
-    similarities: NDArray[np.float32]
+    similarities: Float32Array
+    candidate_pair_count: int | None = None
 
 
 PairFinder: TypeAlias = Callable[[PairSearch], ComparedPairs]
 
 
 def find_pairs_here(search: PairSearch) -> ComparedPairs:
-    """Find the pairs by the threads of this process."""
-    count = len(search.features)
+    """Find the pairs by the threads of this process.
+
+    Pairs are compared as they are named, and only those that are alike are kept: of ten candidates
+    nine are not.
+    """
+    features = FeatureColumns.of(search.features)
+    count = len(features)
+    without_buckets = np.zeros(count, dtype=np.bool_)
+    without_buckets[list(search.without_buckets)] = True
     search.report("candidates", 0, count)
-    buckets = [bucket_ids(item, search.scheme) for item in search.features]
-    for position in search.without_buckets:
-        buckets[position] = buckets[position][:0]
-    pairs = candidate_pairs(
-        buckets,
+    pieces = (
+        bucket_ids_of_all(
+            features[begin : begin + _INDEXED_ARTICLES],
+            search.scheme,
+            without_buckets[begin : begin + _INDEXED_ARTICLES],
+        )
+        for begin in range(0, count, _INDEXED_ARTICLES)
+    )
+    index = BucketIndex.of(pieces, limits=search.bucket_limits, threads=search.threads)
+    named = index.named(
         per_article_limit=search.per_article_limit,
         limits=search.bucket_limits,
         threads=search.threads,
         on_progress=lambda done: search.report("candidates", done, count),
     )
+    del index
     search.report("candidates", count, count)
 
-    pair_count = int(pairs.first.size)
-    search.report("similarities", 0, pair_count)
-    pieces = [np.zeros(0, dtype=np.float32)]
-    for begin in range(0, pair_count, _SIMILARITY_PIECE):
-        end = begin + _SIMILARITY_PIECE
-        pieces.append(
-            search.comparison.similarities(
-                pairs.first[begin:end], pairs.second[begin:end], threads=search.threads
-            )
-        )
-        search.report("similarities", min(end, pair_count), pair_count)
-    search.report("similarities", pair_count, pair_count)
-    return ComparedPairs(pairs.first, pairs.second, np.concatenate(pieces))
+    def alike(begin: int) -> tuple[NDArray[np.int32], NDArray[np.int32], Float32Array, int]:
+        one, other = named.pairs_of(begin, min(begin + _COMPARED_ARTICLES, count))
+        similarities = search.comparison.similarities(one, other)
+        kept = similarities > 0
+        one, other = one[kept].astype(np.int32), other[kept].astype(np.int32)
+        return np.minimum(one, other), np.maximum(one, other), similarities[kept], kept.size
+
+    search.report("similarities", 0, count)
+    nothing = np.zeros(0, dtype=np.int32)
+    found = [(nothing, nothing, np.zeros(0, dtype=np.float32), 0)]
+    with ThreadPoolExecutor(search.threads) as pool:
+        begins = range(0, count, _COMPARED_ARTICLES)
+        for begin, piece in zip(begins, pool.map(alike, begins), strict=True):
+            found.append(piece)
+            search.report("similarities", min(begin + _COMPARED_ARTICLES, count), count)
+    first, second, similarities = (
+        np.concatenate([piece[column] for piece in found]) for column in range(3)
+    )
+    candidate_pair_count = sum(piece[3] for piece in found)
+    del found
+    order = np.lexsort((second, first))
+    search.report("similarities", count, count)
+    return ComparedPairs(
+        first[order].astype(np.int64),
+        second[order].astype(np.int64),
+        similarities[order],
+        candidate_pair_count,
+    )

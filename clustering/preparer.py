@@ -7,38 +7,43 @@ service, the batch and the command line cannot prepare the same article in diffe
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import regex
 import xxhash
 
-from clustering.articles import Article, ArticleFeatures, PreparedArticle, TextKind, UInt32Array
+from clustering.articles import Article, PreparedArticle, UInt32Array
+from clustering.columns import KINDS, ORDINARY, UNDATED, FeatureColumns, numbered
 from clustering.errors import InvalidArticleError
 from clustering.prepare import (
-    Analysis,
+    MOST_CHARACTERS_AT_ONCE,
     FrequencyTable,
     RepeatedLines,
-    analyse,
+    analyse_all,
     clean_dump,
     clean_title,
     extract_html,
+    folded_text,
+    language_of,
     looks_like_html,
     publisher_of,
-    salient_terms,
+    salient_terms_of_all,
     text_kind,
     text_line_hashes,
 )
-from clustering.propose import SignatureScheme, event_tokens, text_signature
+from clustering.propose import SignatureScheme, event_tokens_of_all, text_signatures
 
 _SIGNATURE_BITS = np.uint32(0xFFFFFF00)
 """What is kept of each entry of a text signature: the lower byte would cost the store 128 bytes an
 article. The smallest of n hashes lies near 2^32 / n, so two that differ agree in the bits kept by
 chance once in 2^25 / n entries: for 500 shingles, in one of 67,000."""
 
-_WHITE_SPACE = regex.compile(r"\s+")
+ARTICLES_AT_ONCE = 64
+"""Articles analysed together: what their arrays take fits the processor's cache."""
+
+_ZERO = np.zeros(1, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,37 @@ class Preparation:
 
     article: PreparedArticle
     repeated_mark: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedMany:
+    """Articles that were prepared together, in their order.
+
+    Attributes
+    ----------
+    titles, bodies
+        As in `PreparedArticle`.
+    repeated_marks
+        As in `Preparation`.
+    features
+        Of all of them.
+    """
+
+    titles: Sequence[str]
+    bodies: Sequence[str]
+    repeated_marks: Sequence[int]
+    features: FeatureColumns
+
+    def preparation(self, position: int) -> Preparation:
+        """Return one of them by itself."""
+        title, body = self.titles[position], self.bodies[position]
+        article = PreparedArticle(
+            title=title,
+            body=body,
+            content_digest=content_digest(title, body),
+            features=self.features[position],
+        )
+        return Preparation(article, self.repeated_marks[position])
 
 
 class Preparer:
@@ -135,52 +171,140 @@ class Preparer:
 
     def prepare_extracted(self, extracted: ExtractedArticle) -> Preparation:
         """Do what is left of `prepare` after `extract_article`."""
-        publisher = extracted.publisher
-        cleaned = clean_dump(
-            extracted.text, extracted.title, publisher=publisher, repeated=self.repeated
-        )
-        title = clean_title(extracted.title or cleaned.title, publisher)
-        analysis = analyse(title, cleaned.body, extracted.lang)
-        kind = text_kind(title, cleaned.body, distinct_terms=int(analysis.vector.term_ids.size))
-        article = PreparedArticle(
-            title=title,
-            body=cleaned.body,
-            content_digest=content_digest(title, cleaned.body),
-            features=self._features(kind, analysis, publisher, extracted.published_at),
-        )
-        return Preparation(article, cleaned.repeated_mark)
+        return self.prepare_many([extracted]).preparation(0)
 
     def prepare_all(self, articles: Sequence[Article]) -> list[PreparedArticle]:
-        """Prepare articles one by one, in order."""
-        return [self.prepare(article) for article in articles]
+        """Prepare articles, in order."""
+        prepared: list[PreparedArticle] = []
+        for begin in range(0, len(articles), ARTICLES_AT_ONCE):
+            chunk = articles[begin : begin + ARTICLES_AT_ONCE]
+            many = self.prepare_many([extract_article(article) for article in chunk])
+            prepared.extend(many.preparation(k).article for k in range(len(chunk)))
+        return prepared
 
-    def _features(
-        self,
-        kind: TextKind,
-        analysis: Analysis,
-        publisher: str,
-        published_at: datetime | None,
-    ) -> ArticleFeatures:
-        seconds = None if published_at is None else int(published_at.timestamp())
-        if kind is not TextKind.ORDINARY:
-            return ArticleFeatures(
-                kind=kind,
-                lang=analysis.lang,
-                publisher=publisher,
-                published_at_seconds=seconds,
-                vector=analysis.vector,
+    def prepare_many(self, extracted: Sequence[ExtractedArticle]) -> PreparedMany:
+        """Do as `prepare_extracted` does, for articles together.
+
+        What is the same for each is then paid once: a hundred at once take half the time that they
+        take one by one. The results are the same to the bit.
+        """
+        titles: list[str] = []
+        bodies: list[str] = []
+        marks: list[int] = []
+        groups: dict[str, list[int]] = {}
+        for position, item in enumerate(extracted):
+            cleaned = clean_dump(
+                item.text, item.title, publisher=item.publisher, repeated=self.repeated
             )
-        idf = self.frequencies.idf(analysis.vector.term_ids, analysis.lang)
-        term_ids, weights = salient_terms(analysis.vector, idf, self.scheme.salient_terms)
-        return ArticleFeatures(
-            kind=kind,
-            lang=analysis.lang,
-            publisher=publisher,
-            published_at_seconds=seconds,
-            vector=analysis.vector,
-            text_signature=text_signature(analysis.stream, self.scheme) & _SIGNATURE_BITS,
-            event_tokens=event_tokens(term_ids, weights.astype(np.float32), self.scheme),
+            title = clean_title(item.title or cleaned.title, item.publisher)
+            titles.append(title)
+            bodies.append(cleaned.body)
+            marks.append(cleaned.repeated_mark)
+            groups.setdefault(language_of(title, cleaned.body, item.lang), []).append(position)
+        parts: list[FeatureColumns] = []
+        order: list[int] = []
+        for lang, positions in groups.items():
+            for chosen in _at_once(positions, titles, bodies):
+                order.extend(chosen)
+                parts.append(
+                    self._columns(
+                        [extracted[k] for k in chosen],
+                        [titles[k] for k in chosen],
+                        [bodies[k] for k in chosen],
+                        lang,
+                    )
+                )
+        features = FeatureColumns.concatenated(parts)
+        if len(groups) > 1:
+            features = features.taken(np.argsort(np.array(order, dtype=np.int64)))
+        return PreparedMany(titles, bodies, marks, features)
+
+    def _columns(
+        self,
+        extracted: Sequence[ExtractedArticle],
+        titles: Sequence[str],
+        bodies: Sequence[str],
+        lang: str,
+    ) -> FeatureColumns:
+        """Analyse and sketch cleaned articles of one language."""
+        count = len(extracted)
+        found = analyse_all(titles, bodies, lang)
+        distinct_terms = np.diff(found.term_offsets).tolist()
+        kinds = np.array(
+            [
+                KINDS.index(text_kind(title, body, distinct_terms=terms))
+                for title, body, terms in zip(titles, bodies, distinct_terms, strict=True)
+            ],
+            dtype=np.uint8,
         )
+        is_ordinary = kinds == ORDINARY
+        idf = self.frequencies.idf(found.term_ids, lang)
+        ends, term_ids, weights = salient_terms_of_all(
+            found.term_offsets,
+            found.term_ids,
+            found.body_counts,
+            found.title_counts,
+            idf,
+            self.scheme.salient_terms,
+        )
+        token_ends, tokens = event_tokens_of_all(ends, term_ids, weights, self.scheme)
+        signatures = text_signatures(found.stream, self.scheme) & _SIGNATURE_BITS
+        token_counts = found.token_counts
+        signed = is_ordinary & (token_counts > 0)
+        if not signed.all():
+            signatures = signatures[signed]
+        if not is_ordinary.all():
+            sizes = np.diff(token_ends, prepend=0)
+            tokens = tokens[np.repeat(is_ordinary, sizes)]
+            token_ends = np.cumsum(np.where(is_ordinary, sizes, 0))
+        publishers, publisher_names = numbered([item.publisher for item in extracted])
+        return FeatureColumns(
+            kinds=kinds,
+            languages=np.zeros(count, dtype=np.int32),
+            language_names=(lang,),
+            publishers=publishers,
+            publisher_names=publisher_names,
+            published_at_seconds=np.array(
+                [
+                    UNDATED if item.published_at is None else int(item.published_at.timestamp())
+                    for item in extracted
+                ],
+                dtype=np.int64,
+            ),
+            token_counts=token_counts,
+            term_offsets=found.term_offsets,
+            term_ids=found.term_ids,
+            body_counts=found.body_counts,
+            lead_counts=found.lead_counts,
+            title_counts=found.title_counts,
+            term_flags=found.term_flags,
+            bigram_offsets=found.bigram_offsets,
+            bigram_ids=found.bigram_ids,
+            signature_offsets=np.concatenate(
+                [_ZERO, np.cumsum(np.where(signed, self.scheme.text_permutations, 0))]
+            ),
+            text_signatures=signatures.reshape(-1),
+            event_offsets=np.concatenate([_ZERO, token_ends]),
+            event_tokens=tokens,
+        )
+
+
+def _at_once(
+    positions: Sequence[int], titles: Sequence[str], bodies: Sequence[str]
+) -> Iterator[list[int]]:
+    """Divide articles of one language into what `analyse_all` takes at once."""
+    chosen: list[int] = []
+    characters = 0
+    for position in positions:
+        more = len(titles[position]) + len(bodies[position])
+        if chosen and (
+            len(chosen) == ARTICLES_AT_ONCE or characters + more >= MOST_CHARACTERS_AT_ONCE
+        ):
+            yield chosen
+            chosen, characters = [], 0
+        chosen.append(position)
+        characters += more
+    yield chosen
 
 
 def extract_article(article: Article) -> ExtractedArticle:
@@ -225,8 +349,8 @@ def content_digest(title: str, body: str) -> bytes:
     xxh3_128 over both parts after NFKC normalisation and case folding, runs of white space made
     one space, joined by a null character that neither part can hold after cleaning.
     """
-    parts = (
-        _WHITE_SPACE.sub(" ", unicodedata.normalize("NFKC", part).casefold()).strip()
-        for part in (title, body)
-    )
-    return xxhash.xxh3_128_digest("\0".join(parts).encode("utf-8", "replace"))
+    return xxhash.xxh3_128_digest(_digested(title) + b"\0" + _digested(body))
+
+
+def _digested(text: str) -> bytes:
+    return folded_text(unicodedata.normalize("NFKC", text))

@@ -1,37 +1,56 @@
 """The use case: cluster files without a server, as the nightly job or as the service would.
 
-Articles are read twice: first to learn which lines repeat across a publisher's articles, then to
-be prepared without them. Meanwhile their texts are spooled, so they do not pile up in memory; of a
-prepared article only what deciding needs is kept.
+Articles are prepared as they are read. Only then is it known which lines repeat across a
+publisher's articles, and those that hold one are prepared again without it. Meanwhile their texts
+are spooled, so they do not pile up in memory; of an article only what deciding needs is kept.
 """
 
 from __future__ import annotations
 
-import json
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
-from functools import partial
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from types import TracebackType
+from typing import Final, Protocol, Self, TypeAlias
 
-from clustering import distributed
+import numpy as np
+from numpy.typing import NDArray
+
+from clustering import distributed, spreading
 from clustering.articles import Article, ArticleFeatures, UInt32Array
-from clustering.distributed import Workers
+from clustering.batch import Digests, canonical_order
+from clustering.columns import FeatureColumns, numbered
 from clustering.errors import ConfigurationError
 from clustering.learning import LineLearner
 from clustering.online import OnlineClusterer
 from clustering.pair_finding import find_pairs_here
-from clustering.prepare import LineCounts, RepeatedLines
-from clustering.preparer import ExtractedArticle, extract_article
+from clustering.prepare import RepeatedLines
+from clustering.preparer import ExtractedArticle
+from clustering.spreading import Workers
 from clustering.window import cluster_window
+from service.article_chunks import (
+    ArticleChunk,
+    PreparedChunk,
+    RepeatedChunk,
+    chunk_preparing,
+    chunks_of,
+    extracted_in,
+)
 from service.clusterer import Clusterer
 from service.identifiers import derive_article_id
 from service.postings import PostingReader
-from service.preparing import worked_in_order
+from service.preparing import Crew
 from service.spool import Spool
+from service.window_lines import WindowLines
 
-Item = TypeVar("Item")
-Done = TypeVar("Done")
+Int64Array = NDArray[np.int64]
+
+_MANY_CHUNKS: Final = 20
+"""With so many chunks in the input, processes are started at once: here they would take longer."""
+
+_Again: TypeAlias = Iterator[tuple[int, RepeatedChunk]]
 
 # Called with the stage and the share of it that is done, 0..1, or None where that is unknown.
 ProgressReport = Callable[[str, float | None], None]
@@ -61,7 +80,7 @@ class OfflineClustering:
     """
 
     results: list[OfflineResult]
-    features: dict[str, ArticleFeatures]
+    features: Mapping[str, ArticleFeatures]
     repeated_count: int
 
 
@@ -110,195 +129,283 @@ def cluster_articles(
     if online and workers is not None:
         raise ConfigurationError("deciding one by one cannot be spread over workers")
     report = on_progress or _silent
-    ids: list[str] = []
-    numbers: dict[str, int] = {}
-    with Spool() as spool:
+    with Spool() as spool, _Preparing(workers) as preparing:
         window = _Window(spool)
-        extracted = _spread(workers, _noting_ids(articles, ids), _extracting)
-        for count, item in enumerate(extracted, start=1):
-            article_id = ids[count - 1]
-            # Taken out first, so that an update takes its own place in the order, not the first
-            # one's.
-            numbers.pop(article_id, None)
-            numbers[article_id] = window.put(item)
-            if count % 20 == 0:
-                report(f"reading ({count:,} articles)", None)
-        chosen = list(numbers.values())
+        for prepared in preparing.all_of(window.noting_ids(articles)):
+            window.put(prepared)
+            report(f"preparing ({window.prepared_count:,} articles)", None)
         decided = (
-            _decided_one_by_one(Clusterer(), window, chosen, report)
+            _decided_one_by_one(Clusterer(), window, report)
             if online
-            else _decided_at_once(Clusterer(), window, chosen, report, workers)
+            else _decided_at_once(Clusterer(), window, preparing, report, workers)
         )
-    place_of = dict(zip(numbers, decided, strict=True))
-    cluster_names = _Numbering("c")
-    group_names = _Numbering("d")
+    cluster_names = _names("c", decided.labels, window)
+    group_names = _names("d", decided.duplicate_labels, window)
     results = [
-        OfflineResult(
-            article_id=article_id,
-            cluster_id=cluster_names.name_of(place_of[article_id].label),
-            duplicate_group_id=group_names.name_of(place_of[article_id].duplicate_label),
-        )
-        for article_id in ids
+        OfflineResult(article_id, cluster_names[place], group_names[place])
+        for article_id, place in zip(window.ids, window.places, strict=True)
     ]
     return OfflineClustering(
         results,
-        {article_id: place.features for article_id, place in place_of.items()},
-        repeated_count=len(ids) - len(place_of),
+        FeaturesById(window.numbers, decided.features),
+        repeated_count=len(window.ids) - len(window.numbers),
     )
+
+
+class FeaturesById(Mapping[str, ArticleFeatures]):
+    """Article id → features, which are made when they are asked for."""
+
+    def __init__(self, numbers: Mapping[str, int], features: FeatureColumns) -> None:
+        places = {article_id: place for place, article_id in enumerate(numbers)}
+        # In the order of the input, as the numbers tell it.
+        self._places = {key: places[key] for key in sorted(numbers, key=numbers.__getitem__)}
+        self._features = features
+
+    def __getitem__(self, article_id: str) -> ArticleFeatures:
+        return self._features[self._places[article_id]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """Features of an article, and the labels of its cluster and near-duplicate group."""
+    """Features of the articles that count, and labels of their clusters and groups."""
 
-    features: ArticleFeatures
-    label: str
-    duplicate_label: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Noted:
-    """What is kept in memory of an article whose text is spooled."""
-
-    publisher: str
-    published_at_seconds: int | None
-    lines: UInt32Array
+    features: FeatureColumns
+    labels: Int64Array
+    duplicate_labels: Int64Array
 
 
 class _Window:
-    """The articles of the input: their texts aside, what is asked of all of them at hand."""
+    """The articles of the input, numbered from 0: texts aside, what deciding needs at hand.
+
+    Attributes
+    ----------
+    ids
+        Of every article of the input.
+    numbers
+        Id → number of the last article that has it, in the order of those: the ones that count.
+    """
 
     def __init__(self, spool: Spool) -> None:
+        self.ids: list[str] = []
+        self.numbers: dict[str, int] = {}
+        self.prepared_count = 0
         self._spool = spool
-        self.noted: list[_Noted] = []
+        self._chunks: list[FeatureColumns] = []
+        self._digests: list[Digests] = []
+        self._line_hashes: list[UInt32Array] = []
+        self._line_counts: list[Int64Array] = []
+        self._begins = [0]
 
-    def put(self, item: _Packed) -> int:
-        """Keep an article; return its number, counted from 0."""
-        self.noted.append(item.noted)
-        return self._spool.put(item.content)
+    def noting_ids(self, articles: Iterable[Article]) -> Iterator[Article]:
+        """Yield the articles, and note the id of each."""
+        for article in articles:
+            article_id = article.article_id or derive_article_id(article)
+            # Taken out first, so that an update takes its own place in the order, not the first
+            # one's.
+            self.numbers.pop(article_id, None)
+            self.numbers[article_id] = len(self.ids)
+            self.ids.append(article_id)
+            yield article
 
-    def packed(self, number: int) -> bytes:
-        """Return the article of a number, for `_unpacked`."""
-        return self._spool.get(number)
+    def put(self, prepared: PreparedChunk) -> None:
+        """Keep the articles that come next."""
+        self._chunks.append(prepared.features)
+        self._digests.append(prepared.digests)
+        self._line_hashes.append(prepared.line_hashes)
+        self._line_counts.append(np.diff(prepared.line_ends, prepend=0))
+        self._spool.put(prepared.content)
+        self.prepared_count += len(prepared.features)
+        self._begins.append(self.prepared_count)
 
-    def get(self, number: int) -> ExtractedArticle:
-        """Return the article of a number."""
-        return _unpacked(self.packed(number))
+    @property
+    def chosen(self) -> Int64Array:
+        """Numbers of the articles that count, in their order; int64."""
+        return np.fromiter(self.numbers.values(), dtype=np.int64, count=len(self.numbers))
+
+    @property
+    def places(self) -> Iterator[int]:
+        """For every article of the input, which of those that count stands for it."""
+        place_of = {article_id: place for place, article_id in enumerate(self.numbers)}
+        return (place_of[article_id] for article_id in self.ids)
+
+    def taken_features(self) -> FeatureColumns:
+        """Return the features of the articles that count, and forget all features."""
+        return FeatureColumns.concatenated(self._chunks, self.chosen)
+
+    def put_in_canonical_order(self) -> Digests:
+        """Let the articles that count stand as they will be clustered; return their digests."""
+        nothing = np.zeros((0, 2), dtype=np.uint64)
+        digests = np.concatenate([nothing, *self._digests])[self.chosen]
+        seconds = [part.published_at_seconds for part in self._chunks]
+        dates = np.concatenate([np.zeros(0, dtype=np.int64), *seconds])[self.chosen]
+        order = canonical_order(dates, digests)
+        ids = list(self.numbers)
+        self.numbers = {ids[k]: self.numbers[ids[k]] for k in order.tolist()}
+        return digests[order]
+
+    def lines(self) -> WindowLines:
+        """Return the lines of the articles that count, by publisher."""
+        names: dict[str, int] = {}
+        publishers = [
+            np.array([names.setdefault(name, len(names)) for name in part.publisher_names])[
+                part.publishers
+            ]
+            for part in self._chunks
+        ]
+        nothing = np.zeros(0, dtype=np.int64)
+        return WindowLines(
+            chosen=self.chosen,
+            publishers=np.concatenate([nothing, *publishers]),
+            publisher_names=tuple(names),
+            counts=np.concatenate([nothing, *self._line_counts]),
+            hashes=np.concatenate([np.zeros(0, dtype=np.uint32), *self._line_hashes]),
+        )
+
+    def extracted(self, number: int) -> ExtractedArticle:
+        """Return an article of a known publisher as it was before it was cleaned."""
+        chunk = bisect_right(self._begins, number) - 1
+        return extracted_in(self._spool.get(chunk), [number - self._begins[chunk]])[0]
+
+    def again(self, numbers: Int64Array, lines: WindowLines, repeated: RepeatedLines) -> _Again:
+        """Ask for these articles, in increasing order, to be prepared without repeated lines."""
+        chunk_of = np.searchsorted(self._begins, numbers, side="right") - 1
+        for chunk in np.unique(chunk_of).tolist():
+            own = numbers[chunk_of == chunk]
+            positions = (own - self._begins[chunk]).tolist()
+            known = lines.known_of(own, repeated)
+            yield chunk, RepeatedChunk(self._spool.get(chunk), positions, known)
+
+    def replace(self, chunk: int, positions: Sequence[int], prepared: PreparedChunk) -> None:
+        """Put articles that were prepared again in the place of some of a chunk."""
+        old = self._chunks[chunk]
+        rows = np.arange(len(old))
+        rows[list(positions)] = len(old) + np.arange(len(positions))
+        self._chunks[chunk] = FeatureColumns.concatenated([old, prepared.features], rows)
+        self._digests[chunk][list(positions)] = prepared.digests
 
 
-def _noting_ids(articles: Iterable[Article], ids: list[str]) -> Iterator[Article]:
-    """Yield the articles, and add the id of each to ``ids``."""
-    for article in articles:
-        ids.append(article.article_id or derive_article_id(article))
-        yield article
+class _Preparing:
+    """Prepares chunks in order, on this machine's processes or on a Dask cluster."""
+
+    def __init__(self, workers: Workers | None) -> None:
+        self._workers = workers
+        self._crew: Crew[ArticleChunk | RepeatedChunk, PreparedChunk] = Crew(chunk_preparing)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End the processes, if any were started."""
+        self._crew.end()
+
+    def all_of(self, articles: Iterable[Article]) -> Iterator[PreparedChunk]:
+        """Prepare all articles as they are read."""
+        chunks = chunks_of(articles)
+        if self._workers is None:
+            first = list(islice(chunks, _MANY_CHUNKS))
+            if len(first) == _MANY_CHUNKS:
+                self._crew.start()
+            chunks = chain(first, chunks)
+        return self.worked(chunks)
+
+    def worked(self, chunks: Iterable[ArticleChunk | RepeatedChunk]) -> Iterator[PreparedChunk]:
+        """Do the work on chunks, in order."""
+        if self._workers is None:
+            return self._crew.worked(chunks)
+        return spreading.worked_in_order(self._workers, chunks, chunk_preparing)
 
 
-def _spread(
-    workers: Workers | None, items: Iterable[Item], make_work: Callable[[], Callable[[Item], Done]]
-) -> Iterator[Done]:
-    if workers is None:
-        return worked_in_order(items, make_work)
-    return distributed.worked_in_order(workers, items, make_work)
-
-
-# Work for other processes (`service.preparing`, `clustering.distributed`): what is handed over and
-# back is packed.
-
-
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """An extracted article, its text packed."""
-
-    content: bytes
-    noted: _Noted
-
-
-def _extracting() -> Callable[[Article], _Packed]:
-    return _packed_extract
-
-
-def _packed_extract(article: Article) -> _Packed:
-    extracted = extract_article(article)
-    fields = asdict(extracted)
-    published_at = extracted.published_at
-    seconds = None if published_at is None else int(published_at.timestamp())
-    fields["published_at"] = None if published_at is None else published_at.isoformat()
-    # A lone surrogate in a text, which UTF-8 cannot hold, survives as an escape.
-    content = json.dumps(fields).encode("ascii")
-    return _Packed(content, _Noted(extracted.publisher, seconds, extracted.line_hashes()))
-
-
-def _unpacked(content: bytes) -> ExtractedArticle:
-    fields = json.loads(content)
-    if fields["published_at"] is not None:
-        fields["published_at"] = datetime.fromisoformat(fields["published_at"])
-    return ExtractedArticle(**fields)
-
-
-def _preparing(repeated: RepeatedLines) -> Callable[[bytes], ArticleFeatures]:
-    preparer = Clusterer().preparer.with_repeated(repeated)
-    return lambda content: preparer.prepare_extracted(_unpacked(content)).article.features
+def _names(prefix: str, labels: Int64Array, window: _Window) -> list[str]:
+    """Name the label of every place: by number, from 1, in order of first appearance."""
+    numbers: dict[int, int] = {}
+    each = labels.tolist()
+    for place in window.places:
+        numbers.setdefault(each[place], len(numbers) + 1)
+    names = {label: f"{prefix}{number}" for label, number in numbers.items()}
+    return [names[label] for label in each]
 
 
 def _decided_at_once(
     clusterer: Clusterer,
     window: _Window,
-    numbers: Sequence[int],
+    preparing: _Preparing,
     report: ProgressReport,
     workers: Workers | None,
-) -> list[_Decided]:
-    counts = LineCounts.of_window(
-        (window.noted[number].publisher, window.noted[number].lines) for number in numbers
-    )
-    repeated = counts.repeated(max_lines_per_publisher=max(1, len(counts)))
-    features: list[ArticleFeatures] = []
-    for item in _spread(workers, map(window.packed, numbers), partial(_preparing, repeated)):
-        features.append(item)
-        if len(features) % 20 == 0:
-            report("preparing", len(features) / len(numbers))
+) -> _Decided:
+    report("repeated lines", None)
+    lines = window.lines()
+    repeated = lines.repeated()
+    numbers = lines.holding_repeated(repeated)
+    asked: deque[tuple[int, Sequence[int]]] = deque()
+
+    def chunks() -> Iterator[RepeatedChunk]:
+        for number, chunk in window.again(numbers, lines, repeated):
+            asked.append((number, chunk.positions))
+            yield chunk
+
+    done = 0
+    for prepared in preparing.worked(chunks()):
+        number, positions = asked.popleft()
+        window.replace(number, positions, prepared)
+        done += len(positions)
+        report("preparing again", done / numbers.size)
+    # The processes have done what they were started for, and their memory is wanted.
+    preparing.end()
+    digests = window.put_in_canonical_order()
+    features = window.taken_features()
     clustering = cluster_window(
         features,
         clusterer.shipped,
         clusterer.scheme,
         find_pairs=distributed.pair_finder(workers) if workers else find_pairs_here,
         on_progress=lambda stage, done, total: report(stage, done / max(1, total)),
+        digests=digests,
     ).clustering
-    return [
-        _Decided(item, str(label), str(duplicate_label))
-        for item, label, duplicate_label in zip(
-            features,
-            clustering.labels.tolist(),
-            clustering.duplicate_labels.tolist(),
-            strict=True,
-        )
-    ]
+    return _Decided(features, clustering.labels, clustering.duplicate_labels)
 
 
-def _decided_one_by_one(
-    clusterer: Clusterer, window: _Window, numbers: Sequence[int], report: ProgressReport
-) -> list[_Decided]:
+def _decided_one_by_one(clusterer: Clusterer, window: _Window, report: ProgressReport) -> _Decided:
     online = OnlineClusterer(clusterer.shipped, clusterer.scheme)
     learner = LineLearner()
     preparer = clusterer.preparer
-    order = publication_order([window.noted[number] for number in numbers])
-    features: dict[int, ArticleFeatures] = {}
+    lines = window.lines()
+    features: list[ArticleFeatures] = list(window.taken_features())
+    order = publication_order(features)
+    numbers = window.chosen.tolist()
     for count, position in enumerate(order, start=1):
         if learner.learn():
             preparer = preparer.with_repeated(learner.repeated)
         number = numbers[position]
-        features[position] = preparer.prepare_extracted(window.get(number)).article.features
+        publisher, hashes = lines.of_article(number)
+        if learner.repeated.among(publisher, hashes).any():
+            extracted = window.extracted(number)
+            features[position] = preparer.prepare_extracted(extracted).article.features
         online.add(features[position])
-        learner.add(window.noted[number].publisher, window.noted[number].lines)
+        learner.add(publisher, hashes)
         if count % 20 == 0:
             report("deciding", count / len(order))
     # Answers come in the order of decision and go back to the order of the input.
-    decided = {
-        position: _Decided(features[position], label, duplicate_label)
-        for position, label, duplicate_label in zip(
-            order, online.cluster_ids(), online.duplicate_group_ids(), strict=True
-        )
-    }
-    return [decided[position] for position in range(len(numbers))]
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return _Decided(
+        FeatureColumns.of(features),
+        numbered(online.cluster_ids())[0][place].astype(np.int64),
+        numbered(online.duplicate_group_ids())[0][place].astype(np.int64),
+    )
 
 
 class Dated(Protocol):
@@ -322,18 +429,6 @@ def publication_order(articles: Sequence[Dated]) -> list[int]:
             latest = float(article.published_at_seconds)
         times.append(latest)
     return sorted(range(len(times)), key=times.__getitem__)
-
-
-class _Numbering:
-    """Names labels by number, from 1, in order of first appearance."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self._numbers: dict[str, int] = {}
-
-    def name_of(self, label: str) -> str:
-        """Return the name of a label, a new one the first time."""
-        return f"{self._prefix}{self._numbers.setdefault(label, len(self._numbers) + 1)}"
 
 
 def _silent(stage: str, share: float | None) -> None:

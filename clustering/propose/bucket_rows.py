@@ -22,7 +22,7 @@ from clustering.propose.lsh import (
     bucket_ids,
     bucket_weights,
 )
-from clustering.propose.sharing import best_candidates, united
+from clustering.propose.sharing import best_candidates, united, without_faint
 from clustering.propose.signatures import SignatureScheme
 
 _MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -175,21 +175,20 @@ def block_candidates(
     own = np.flatnonzero((members >= begin) & (members < end))
     own = own[np.argsort(members[own], kind="stable")]
     article_begins = np.searchsorted(members[own], np.arange(articles + 1))
-    return Candidates(
-        *best_candidates(
-            begin,
-            end,
-            article_begins,
-            bucket_of_row[own],
-            bucket_begins,
-            members,
-            bucket_weights(ids[bucket_begins[:-1]]).astype(np.int32),
-            TEXT_WEIGHT,
-            max(1, members.size),
-            limits.max_text_bucket_articles,
-            per_article_limit,
-        )
+    found = best_candidates(
+        begin,
+        end,
+        article_begins,
+        bucket_of_row[own],
+        bucket_begins,
+        members,
+        bucket_weights(ids[bucket_begins[:-1]]).astype(np.int32),
+        TEXT_WEIGHT,
+        max(1, members.size),
+        limits.max_text_bucket_articles,
+        per_article_limit,
     )
+    return Candidates(*without_faint(begin, end, *found, limits.faint_share, limits.strong_weight))
 
 
 def united_pairs(

@@ -102,3 +102,111 @@ def band_buckets_of_all(signatures: UInt32Array, bands: int, rows: int) -> UInt6
         for band in range(bands):
             ids[band, row] = of_one[band]
     return ids
+
+
+@compiled
+def repeated_terms(
+    ends: NDArray[np.int64],
+    term_ids: UInt32Array,
+    weights: NDArray[np.float64],
+    repeat_weight: float,
+    most_repeats: int,
+    repeat_step: int,
+) -> tuple[NDArray[np.int64], UInt32Array]:
+    """Repeat the terms of articles by their weights; see `clustering.propose.event_tokens`.
+
+    Parameters
+    ----------
+    ends
+        int64, shape (articles,): how many terms there are up to the end of each article.
+    term_ids, weights
+        uint32 and float64: of article after article, most salient first.
+    repeat_weight, most_repeats, repeat_step
+        Weight of one repetition, most of them, and what each adds to the term's id.
+
+    Returns
+    -------
+    token_ends, tokens
+        int64, shape (articles,), and uint32.
+    """
+    repeats = np.empty(term_ids.size, dtype=np.int64)
+    size = 0
+    for term in range(term_ids.size):
+        wanted = min(max(np.rint(weights[term] / repeat_weight), 1.0), float(most_repeats))
+        repeats[term] = np.int64(wanted)
+        size += repeats[term]
+    tokens = np.empty(size, dtype=np.uint32)
+    token_ends = np.empty(ends.size, dtype=np.int64)
+    size = 0
+    first = 0
+    for article in range(ends.size):
+        most = 0
+        for term in range(first, ends[article]):
+            most = max(most, repeats[term])
+        for repeat in range(most):
+            step = np.uint32(np.uint64(repeat) * np.uint64(repeat_step))
+            for term in range(first, ends[article]):
+                if repeats[term] > repeat:
+                    tokens[size] = np.uint32(term_ids[term] + step)
+                    size += 1
+        token_ends[article] = size
+        first = ends[article]
+    return token_ends, tokens
+
+
+@compiled
+def bucket_ids_of_all(
+    with_buckets: NDArray[np.bool_],
+    signature_offsets: NDArray[np.int64],
+    text_signatures: UInt32Array,
+    event_signatures: UInt32Array,
+    has_event: NDArray[np.bool_],
+    text_bands: int,
+    text_rows: int,
+    event_bands: int,
+    event_rows: int,
+    text_bit: int,
+) -> tuple[NDArray[np.int64], UInt64Array]:
+    """Write the bucket ids of articles; see `clustering.propose.lsh.bucket_ids`.
+
+    Parameters
+    ----------
+    with_buckets
+        bool, shape (articles,): which have any.
+    signature_offsets, text_signatures
+        int64, shape (articles + 1,), and uint32: text signatures one behind the other, empty ones
+        among them.
+    event_signatures, has_event
+        uint32, shape (articles, event permutations), and which of them count.
+    text_bands, text_rows, event_bands, event_rows, text_bit
+        Of the scheme and of the ids.
+
+    Returns
+    -------
+    ends, ids
+        int64, shape (articles,): how many ids there are up to the end of each article; uint64.
+    """
+    articles = with_buckets.size
+    ends = np.empty(articles, dtype=np.int64)
+    ids = np.empty(articles * (text_bands + event_bands), dtype=np.uint64)
+    size = 0
+    for article in range(articles):
+        if with_buckets[article]:
+            begin, end = signature_offsets[article], signature_offsets[article + 1]
+            if end > begin:
+                band_buckets(
+                    text_signatures[begin:end], 0, text_rows, ids[size : size + text_bands]
+                )
+                for at in range(size, size + text_bands):
+                    ids[at] |= np.uint64(text_bit)
+                size += text_bands
+            if has_event[article]:
+                band_buckets(
+                    event_signatures[article],
+                    text_bands,
+                    event_rows,
+                    ids[size : size + event_bands],
+                )
+                size += event_bands
+        ends[article] = size
+    return ends, ids[:size]

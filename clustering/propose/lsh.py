@@ -30,11 +30,19 @@ from math import floor
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from clustering.articles import ArticleFeatures, TextKind, UInt8Array, UInt64Array
+from clustering.articles import (
+    ArticleFeatures,
+    TextKind,
+    UInt8Array,
+    UInt32Array,
+    UInt64Array,
+)
+from clustering.columns import FeatureColumns
 from clustering.errors import ConfigurationError
 from clustering.propose import kernels
-from clustering.propose.signatures import SignatureScheme, event_signature
+from clustering.propose.signatures import SignatureScheme, event_signatures
 
 BUCKET_BITS: Final = 44
 """Bits of a bucket id: few enough to pack well, and enough that two of 10^8 buckets in use
@@ -71,22 +79,83 @@ def bucket_ids(features: ArticleFeatures, scheme: SignatureScheme) -> UInt64Arra
     ConfigurationError
         If the text signature was made under a scheme of another size.
     """
-    if features.kind is not TextKind.ORDINARY:
-        return np.zeros(0, dtype=np.uint64)
-    text = features.text_signature
-    if text.size not in (0, scheme.text_permutations):
+    text, tokens = features.text_signature, features.event_tokens
+    return _bucket_ids(
+        np.array([features.kind is TextKind.ORDINARY]),
+        np.array([0, text.size], dtype=np.int64),
+        text,
+        np.array([0, tokens.size], dtype=np.int64),
+        tokens,
+        scheme,
+    )[1]
+
+
+def bucket_ids_of_all(
+    features: FeatureColumns,
+    scheme: SignatureScheme,
+    without_buckets: NDArray[np.bool_] | None = None,
+) -> tuple[NDArray[np.int64], UInt64Array]:
+    """Name the buckets of articles; see `bucket_ids`.
+
+    Parameters
+    ----------
+    features, scheme
+        As there.
+    without_buckets
+        bool, shape (n,): articles that get none; by default all have theirs.
+
+    Returns
+    -------
+    ends
+        int64, shape (n,): how many ids there are up to the end of each article.
+    ids
+        uint64, article after article.
+
+    Raises
+    ------
+    ConfigurationError
+        As `bucket_ids`.
+    """
+    with_buckets = features.is_ordinary
+    if without_buckets is not None:
+        with_buckets &= ~without_buckets
+    return _bucket_ids(
+        with_buckets,
+        features.signature_offsets,
+        features.text_signatures,
+        features.event_offsets,
+        features.event_tokens,
+        scheme,
+    )
+
+
+def _bucket_ids(
+    with_buckets: NDArray[np.bool_],
+    signature_offsets: NDArray[np.int64],
+    text_signatures: UInt32Array,
+    event_offsets: NDArray[np.int64],
+    event_tokens: UInt32Array,
+    scheme: SignatureScheme,
+) -> tuple[NDArray[np.int64], UInt64Array]:
+    sizes = np.diff(signature_offsets)
+    wrong = with_buckets & (sizes > 0) & (sizes != scheme.text_permutations)
+    if wrong.any():
         raise ConfigurationError(
-            f"a text signature of {text.size} entries was not made under this scheme of "
+            f"a text signature of {sizes[wrong][0]} entries was not made under this scheme of "
             f"{scheme.text_permutations}: index the articles again"
         )
-    event = event_signature(features.event_tokens, scheme)
-    text_bands = scheme.text_bands if text.size else 0
-    event_bands = scheme.event_bands if event.size else 0
-    ids = np.empty(text_bands + event_bands, dtype=np.uint64)
-    kernels.band_buckets(text, 0, scheme.text_rows, ids[:text_bands])
-    ids[:text_bands] |= np.uint64(TEXT_BIT)
-    kernels.band_buckets(event, scheme.text_bands, scheme.event_rows, ids[text_bands:])
-    return ids
+    return kernels.bucket_ids_of_all(
+        with_buckets,
+        signature_offsets,
+        text_signatures,
+        event_signatures(event_offsets[1:], event_tokens, scheme),
+        np.diff(event_offsets) > 0,
+        scheme.text_bands,
+        scheme.text_rows,
+        scheme.event_bands,
+        scheme.event_rows,
+        TEXT_BIT,
+    )
 
 
 def bucket_weights(ids: UInt64Array) -> UInt8Array:
@@ -145,11 +214,17 @@ class BucketLimits:
         it is small by the above).
     max_text_bucket_articles
         Of a text bucket, this many of the newest articles are read.
+    faint_share, strong_weight
+        Where many candidates are asked for at once, one that shares less than this share of what
+        the article's best one shares (of at most ``strong_weight``) is left out; ``faint_share``
+        in [0, 1], 0 for none. The rule above, which decides on single articles, knows no such.
     """
 
     min_bucket_articles: int = 64
     max_bucket_share: float = 0.002
     max_text_bucket_articles: int = 64
+    faint_share: float = 0.0
+    strong_weight: int = 40
 
     def __post_init__(self) -> None:
         if self.min_bucket_articles < 1 or self.max_text_bucket_articles < 1:
@@ -158,6 +233,8 @@ class BucketLimits:
             raise ConfigurationError(
                 f"max_bucket_share must lie in [0, 1], not {self.max_bucket_share}"
             )
+        if not 0 <= self.faint_share <= 1:
+            raise ConfigurationError(f"faint_share must lie in [0, 1], not {self.faint_share}")
 
     def event_bucket_articles(self, indexed_articles: int) -> int:
         """L of the candidate rule."""

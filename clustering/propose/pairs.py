@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustering.articles import UInt64Array
-from clustering.errors import ConfigurationError
-from clustering.propose.lsh import DEFAULT_LIMITS, TEXT_WEIGHT, BucketLimits, bucket_weights
-from clustering.propose.sharing import best_candidates, united
-
-_PIECE_ARTICLES: Final = 1_024
-"""Articles that a thread works on at a time."""
+from clustering.propose.bucket_index import BucketIndex
+from clustering.propose.lsh import DEFAULT_LIMITS, BucketLimits
+from clustering.propose.sharing import united
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,49 +68,13 @@ def candidate_pairs(
     ConfigurationError
         If ``per_article_limit`` is less than 1.
     """
-    if per_article_limit < 1:
-        raise ConfigurationError(f"per_article_limit must be at least 1, not {per_article_limit}")
-    counts = np.array([ids.size for ids in ids_of_articles], dtype=np.int64)
-    nothing = np.zeros(0, dtype=np.int64)
-    if not counts.sum():
-        return CandidatePairs(nothing, nothing, nothing)
-    ids = np.concatenate(ids_of_articles)
-    owners = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
-    # Bucket by bucket, owners ascending within each (stable sort of an ascending list).
-    order = np.argsort(ids, kind="stable")
-    in_order = ids[order]
-    begins = np.flatnonzero(np.r_[True, in_order[1:] != in_order[:-1]])
-    bucket_begins = np.r_[begins, ids.size]
-    bucket_of = np.empty(ids.size, dtype=np.int32)
-    bucket_of[order] = np.repeat(np.arange(begins.size, dtype=np.int32), np.diff(bucket_begins))
-    members = owners[order]
-    article_begins = np.r_[0, np.cumsum(counts)]
-    weights = bucket_weights(in_order[begins]).astype(np.int32)
-    most = limits.event_bucket_articles(int((counts > 0).sum()))
-
-    def candidates_of(begin: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-        return best_candidates(
-            begin,
-            min(begin + _PIECE_ARTICLES, counts.size),
-            article_begins,
-            bucket_of,
-            bucket_begins,
-            members,
-            weights,
-            TEXT_WEIGHT,
-            most,
-            limits.max_text_bucket_articles,
-            per_article_limit,
-        )
-
-    pieces = []
-    with ThreadPoolExecutor(threads) as pool:
-        begins_of_pieces = range(0, counts.size, _PIECE_ARTICLES)
-        for begin, piece in zip(
-            begins_of_pieces, pool.map(candidates_of, begins_of_pieces), strict=True
-        ):
-            pieces.append(piece)
-            if on_progress is not None:
-                on_progress(min(begin + _PIECE_ARTICLES, counts.size))
-    first, second, shared = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
-    return CandidatePairs(*united(counts.size, first, second, shared))
+    ends = np.cumsum([ids.size for ids in ids_of_articles], dtype=np.int64)
+    ids = np.concatenate([np.zeros(0, dtype=np.uint64), *ids_of_articles])
+    named = BucketIndex.of([(ends, ids)], limits=limits, threads=threads).named(
+        per_article_limit=per_article_limit,
+        limits=limits,
+        threads=threads,
+        on_progress=on_progress,
+    )
+    first = np.repeat(np.arange(ends.size, dtype=np.int32), np.diff(named.begins))
+    return CandidatePairs(*united(ends.size, first, named.candidates, named.shared_weights))

@@ -7,13 +7,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.compiled import compiled
+from clustering.compiled import compiled, prefetch
 
 _Int32Array = NDArray[np.int32]
 _Int64Array = NDArray[np.int64]
 
 _LEVELS: Final = 1024
 """Shared weights told apart when choosing; heavier ones are few and sorted out one by one."""
+_BUCKETS_AHEAD: Final = 4
 
 
 @compiled
@@ -62,12 +63,23 @@ def best_candidates(
     sums = np.empty(firsts.size, dtype=np.int32)
     found = 0
     shared = np.zeros(articles, dtype=np.int32)
-    touched = np.empty(articles, dtype=np.int32)
+    touched = np.empty(articles + 1, dtype=np.int32)
+    weight_of = np.empty(articles, dtype=np.int32)
     ties = np.empty(articles, dtype=np.int64)
     histogram = np.zeros(_LEVELS, dtype=np.int64)
     for article in range(begin, end):
         touches = 0
-        for entry in range(article_begins[article], article_begins[article + 1]):
+        entry_end = article_begins[article + 1]
+        for entry in range(article_begins[article], entry_end):
+            # Buckets lie anywhere in memory: their bounds, then their members are fetched ahead.
+            if entry + 2 * _BUCKETS_AHEAD < entry_end:
+                bucket = bucket_of[entry + 2 * _BUCKETS_AHEAD]
+                prefetch(bucket_begins, bucket, bucket + 2)
+                prefetch(weights, bucket, bucket + 1)
+            if entry + _BUCKETS_AHEAD < entry_end:
+                bucket = bucket_of[entry + _BUCKETS_AHEAD]
+                first = bucket_begins[bucket]
+                prefetch(members, first, min(first + 32, bucket_begins[bucket + 1]))
             bucket = bucket_of[entry]
             first, last = bucket_begins[bucket], bucket_begins[bucket + 1]
             weight = weights[bucket]
@@ -76,33 +88,42 @@ def best_candidates(
             elif last - first > event_bucket_articles:
                 continue
             for at in range(first, last):
+                # Written whether it is new or not: what is new, nobody can foresee.
                 other = members[at]
-                if shared[other] == 0:
-                    touched[touches] = other
-                    touches += 1
+                touched[touches] = other
+                touches += shared[other] == 0
                 shared[other] += weight
         # The least weight that still comes in, from the number of candidates of each weight:
         # most share a single bucket, and sorting thousands to choose dozens would take longest.
         histogram[:] = 0
+        shared[article] = 0
+        ones = 0
         for touch in range(touches):
-            if touched[touch] != article:
-                histogram[min(shared[touched[touch]], _LEVELS - 1)] += 1
+            weight = shared[touched[touch]]
+            shared[touched[touch]] = 0
+            weight_of[touch] = weight
+            if weight == 1:
+                ones += 1
+            else:
+                histogram[min(weight, _LEVELS - 1)] += 1
+        # Only the article itself shares nothing.
+        histogram[0] = 0
+        histogram[1] = ones
         least, above = _LEVELS - 1, 0
         while least > 0 and above + histogram[least] < limit:
             above += histogram[least]
             least -= 1
         tied = 0
         for touch in range(touches):
-            other = touched[touch]
-            weight = shared[other]
-            shared[other] = 0
-            if other == article:
+            weight = weight_of[touch]
+            if weight < max(least, 1):
                 continue
+            other = touched[touch]
             level = min(weight, _LEVELS - 1)
-            if level > least or (level == least and histogram[least] <= limit - above):
+            if level > least or histogram[least] <= limit - above:
                 firsts[found], seconds[found], sums[found] = article, other, weight
                 found += 1
-            elif level == least:
+            else:
                 # One number that orders by weight, then by article.
                 ties[tied] = np.int64(weight) * articles + other
                 tied += 1
@@ -114,6 +135,39 @@ def best_candidates(
                 sums[found] = key // articles
                 found += 1
     return firsts[:found].copy(), seconds[:found].copy(), sums[:found].copy()
+
+
+@compiled
+def without_faint(
+    begin: int,
+    end: int,
+    articles: _Int32Array,
+    candidates: _Int32Array,
+    shared_weights: _Int32Array,
+    faint_share: float,
+    strong_weight: int,
+) -> tuple[_Int32Array, _Int32Array, _Int32Array]:
+    """Leave out candidates that are faint beside the best one of the same article.
+
+    Parameters
+    ----------
+    begin, end, articles, candidates, shared_weights
+        As `best_candidates` takes and gives them.
+    faint_share, strong_weight
+        Of `clustering.propose.lsh.BucketLimits`.
+    """
+    best = np.zeros(end - begin, dtype=np.int64)
+    for at in range(articles.size):
+        best[articles[at] - begin] = max(best[articles[at] - begin], shared_weights[at])
+    kept = 0
+    for at in range(articles.size):
+        least = faint_share * min(best[articles[at] - begin], strong_weight)
+        if shared_weights[at] >= least:
+            articles[kept] = articles[at]
+            candidates[kept] = candidates[at]
+            shared_weights[kept] = shared_weights[at]
+            kept += 1
+    return articles[:kept].copy(), candidates[:kept].copy(), shared_weights[:kept].copy()
 
 
 @compiled

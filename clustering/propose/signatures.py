@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from clustering.articles import UInt32Array
 from clustering.errors import ConfigurationError
 from clustering.prepare import TokenStream, window_hashes
-from clustering.propose.kernels import minhash
+from clustering.propose.kernels import minhash, repeated_terms
 from clustering.propose.permutations import affine32_permutations
 
 REPEAT_STEP: Final = 0x9E3779B1
@@ -193,19 +193,42 @@ def event_tokens(
         term once in the given order (these are the term ids themselves), then the second
         repetitions in that order, and so on. Shape (0,) for no terms.
     """
-    terms = np.asarray(term_ids[: scheme.salient_terms], dtype=np.uint32)
-    if not terms.size:
-        return np.zeros(0, dtype=np.uint32)
-    counts = np.clip(
-        np.rint(np.asarray(weights[: terms.size], dtype=np.float64) / scheme.repeat_weight),
-        1,
+    terms = np.array(term_ids[: scheme.salient_terms], dtype=np.uint32)
+    ends = np.array([terms.size], dtype=np.int64)
+    return event_tokens_of_all(ends, terms, weights[: terms.size], scheme)[1]
+
+
+def event_tokens_of_all(
+    ends: NDArray[np.int64],
+    term_ids: UInt32Array,
+    weights: NDArray[np.floating],
+    scheme: SignatureScheme,
+) -> tuple[NDArray[np.int64], UInt32Array]:
+    """Do as `event_tokens` does, for articles whose terms stand one behind the other.
+
+    Parameters
+    ----------
+    ends
+        int64, shape (articles,): how many terms there are up to the end of each article, at most
+        ``salient_terms`` in each.
+    term_ids, weights, scheme
+        As there.
+
+    Returns
+    -------
+    token_ends
+        int64, shape (articles,): how many tokens there are up to the end of each article.
+    tokens
+        As there, article after article.
+    """
+    return repeated_terms(
+        ends,
+        term_ids,
+        np.asarray(weights, dtype=np.float64),
+        float(scheme.repeat_weight),
         scheme.max_term_repeats,
+        REPEAT_STEP,
     )
-    parts = [
-        terms[counts > repeat] + np.uint32(repeat * REPEAT_STEP & 0xFFFFFFFF)
-        for repeat in range(int(counts.max()))
-    ]
-    return np.concatenate(parts)
 
 
 def event_signature(tokens: UInt32Array, scheme: SignatureScheme) -> UInt32Array:
@@ -226,6 +249,27 @@ def event_signature(tokens: UInt32Array, scheme: SignatureScheme) -> UInt32Array
     """
     if not tokens.size:
         return np.zeros(0, dtype=np.uint32)
+    ends = np.array([tokens.size], dtype=np.int64)
+    return cast("UInt32Array", event_signatures(ends, tokens, scheme)[0])
+
+
+def event_signatures(
+    token_ends: NDArray[np.int64], tokens: UInt32Array, scheme: SignatureScheme
+) -> UInt32Array:
+    """MinHash of the event tokens of many articles.
+
+    Parameters
+    ----------
+    token_ends
+        int64, shape (articles,): how many tokens there are up to the end of each article.
+    tokens, scheme
+        As `event_signature`, article after article.
+
+    Returns
+    -------
+    signatures
+        uint32, shape (articles, event_permutations): one row an article. Those without tokens
+        have 2^32 - 1 everywhere.
+    """
     multipliers, offsets = affine32_permutations(scheme.event_permutations, scheme.seed)
-    hash_ends = np.array([tokens.size], dtype=np.int64)
-    return cast("UInt32Array", minhash(tokens, hash_ends, multipliers, offsets)[0])
+    return minhash(tokens, token_ends, multipliers, offsets)

@@ -16,7 +16,9 @@ from pathlib import Path
 
 from tests.benchmarks.report import RESULTS, Table, machine, write
 
-BENCHMARKS = ("near_duplicates", "batch", "growth", "distributed", "requests", "memory")
+BENCHMARKS = ("near_duplicates", "batch", "growth", "distributed", "requests", "memory", "million")
+ON_REQUEST = ("million",)
+"""Those that run only when they are named."""
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -41,7 +43,7 @@ def main(given: Sequence[str] | None = None) -> int:
     if not arguments.data.is_dir():
         parser.error(f"no folder {arguments.data}: name the folder of the labelled news by --data")
     command = shlex.join(["python", "-m", "tests.benchmarks", *(given or sys.argv[1:])])
-    for name in arguments.names or BENCHMARKS:
+    for name in arguments.names or [each for each in BENCHMARKS if each not in ON_REQUEST]:
         tables: list[Table] = modules[name].run(arguments)
         for table in tables:
             print("\n" + "\n".join(table.lines()))

@@ -70,12 +70,16 @@ class Table:
             lines.append("| " + " | ".join(cells) + " |")
         return lines
 
-    def _ratio(self, row: Row) -> str:
+    def ratio(self, row: Row) -> float | None:
+        """Return how many times better ours is than a row; ``None`` where either is missing."""
         ours = self.rows[0].figure
-        if row.figure is None or ours is None or row is self.rows[0]:
-            return ""
-        ratio = ours / row.figure if self.higher_is_better else row.figure / ours
-        return f"{ratio:.1f} x"
+        if row.figure is None or ours is None:
+            return None
+        return ours / row.figure if self.higher_is_better else row.figure / ours
+
+    def _ratio(self, row: Row) -> str:
+        ratio = self.ratio(row)
+        return "" if ratio is None or row is self.rows[0] else f"{ratio:.1f} x"
 
 
 def _number(figure: float | None) -> str:

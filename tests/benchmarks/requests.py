@@ -31,6 +31,8 @@ from tests.endtoend.harness import Service
 
 _WORKERS = 2
 _BATCH_ARTICLES = 200
+# More than there are workers: the two first connections may both be taken by one of them.
+_BATCH_CONNECTIONS = 4
 _CONNECTIONS = 8
 
 
@@ -63,7 +65,9 @@ def run(arguments: argparse.Namespace) -> list[Table]:
                 started_seconds = time.perf_counter() - begun
                 httpx.post(f"{service.url}/v1/articles", json=single[0]).raise_for_status()
                 answered_seconds = time.perf_counter() - begun
-                filled = _posted(folder, service.port, _batches(filling), _WORKERS, ":batch")
+                filled = _posted(
+                    folder, service.port, _batches(filling), _BATCH_CONNECTIONS, ":batch"
+                )
                 one = _posted(folder, service.port, single[1:], 1)
                 many = _posted(folder, service.port, sustained, _CONNECTIONS)
             peer_per_second = _datasketch_per_second(folder, url, single)
@@ -85,7 +89,7 @@ def run(arguments: argparse.Namespace) -> list[Table]:
         ("decided and stored",),
     )
     batches = Row(
-        f":batch of {_BATCH_ARTICLES}, {_WORKERS} connections, empty before",
+        f":batch of {_BATCH_ARTICLES}, {_BATCH_CONNECTIONS} connections, empty before",
         "",
         len(filling) / filled["whole_seconds"],
         ("decided and stored",),

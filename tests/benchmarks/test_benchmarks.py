@@ -13,6 +13,7 @@ from tests.benchmarks import near_duplicates
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.corpus import JACCARD_THRESHOLD, jaccard, planted_corpus, shingles_of
 from tests.benchmarks.report import Row, Table, write
+from tests.benchmarks.short import Floor, fallen
 
 
 @pytest.fixture
@@ -108,3 +109,16 @@ def test_where_less_is_better_the_ratio_is_turned() -> None:
     rows = (Row("ours", "", 2.0), Row("peer", "", 9.0))
     table = Table("title", "ms", (), rows, higher_is_better=False)
     assert "| peer |  | 9 | 4.5 x |" in table.lines()
+
+
+def test_a_ratio_below_its_floor_is_told() -> None:
+    rows = (Row("ours", "", 100.0), Row("datasketch bulk", "2.0", 25.0), Row("rensa", "", None))
+    tables = [Table("so many planted pairs", "texts/s", (), rows)]
+    assert fallen(tables, [Floor("planted pairs", "datasketch", 3.9)]) == []
+    assert fallen(tables, [Floor("planted pairs", "datasketch", 4.1)]) == [
+        "planted pairs: 4.00 x datasketch, where 4.1 x is the least"
+    ]
+    assert fallen(tables, [Floor("planted pairs", "rensa", 9.0)]) == []
+    assert fallen(tables, [Floor("elsewhere", "datasketch", 1.0)]) == [
+        "elsewhere: datasketch was not measured"
+    ]

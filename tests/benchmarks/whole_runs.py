@@ -1,4 +1,4 @@
-"""The runs that ``growth`` and ``batch`` measure, each in a process of its own.
+"""The runs that ``growth``, ``batch`` and ``million`` measure, each in a process of its own.
 
 ``python -m tests.benchmarks.whole_runs SYSTEM ARTICLES.jsonl`` clusters a file of made news and
 prints seconds, clusters and BCubed F1 as one line of JSON. Reading the file counts for all.
@@ -11,17 +11,19 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from clustering.articles import Article
 from clustering.metrics import bcubed
+from service.console import Console, Progress
 from tests.benchmarks.made_news import NewsMaker
 
 PEER_COSINE_THRESHOLD = 0.5
 PEER_NEIGHBOURS = 60
-STAGES = ("reading", "preparing", "candidates", "similarities", "linkage", "duplicates")
+STAGES = ("reading", "preparing", "repeated", "candidates", "similarities", "linkage", "duplicates")
 
 
 def write_news(data_dir: Path, count: int, seed: int, path: Path) -> None:
@@ -64,18 +66,55 @@ def samestory(path: Path, events: list[int]) -> tuple[Sequence[object], dict[str
     """Cluster as ``samestory cluster`` does; also seconds by stage."""
     from service.offline import cluster_articles
 
-    stages = dict.fromkeys(STAGES, 0.0)
-    begun, current = time.perf_counter(), STAGES[0]
+    stages = _Stages()
+    outcome = cluster_articles(map(_article, _rows(path, events)), on_progress=stages.note)
+    stages.note("")
+    return [result.cluster_id for result in outcome.results], stages.seconds
 
-    def note(stage: str, share: float | None) -> None:
-        nonlocal begun, current
+
+class _Stages:
+    """Adds up the seconds of each stage, as progress tells of them."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self._begun, self._current = time.perf_counter(), STAGES[0]
+
+    def note(self, stage: str, share: float | None = None) -> None:
         now = time.perf_counter()
-        stages[current] = stages.get(current, 0.0) + now - begun
-        begun, current = now, stage.partition(" ")[0]
+        # "preparing (20 articles)", "preparing again": the first word names the stage.
+        self.seconds[self._current] = self.seconds.get(self._current, 0.0) + now - self._begun
+        self._begun, self._current = now, stage.partition(" ")[0]
 
-    outcome = cluster_articles(map(_article, _rows(path, events)), on_progress=note)
-    note("", None)
-    return [result.cluster_id for result in outcome.results], stages
+
+class _TimedConsole(Console):
+    """The command's console, which writes nothing and takes the time of its stages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = _Stages()
+
+    @contextmanager
+    def progress(self, stage: str) -> Iterator[Progress]:
+        with super().progress(stage) as progress:
+            progress.report = self.stages.note  # type: ignore[method-assign]
+            yield progress
+        self.stages.note("writing")
+
+
+def command(path: Path, events: list[int]) -> tuple[Sequence[object], dict[str, float]]:
+    """Cluster by the command itself, from reading and checking the file to writing the answer."""
+    from service.commands.cluster import run_cluster
+
+    console = _TimedConsole()
+    output = path.with_name("clusters.jsonl")
+    code = run_cluster([str(path)], str(output), online=False, console=console)
+    console.stages.note("")
+    if code != 0:
+        raise RuntimeError(f"samestory cluster ended with {code}")
+    # Only now, so that they take no memory beside the command.
+    events.extend(row["event"] for row in _rows(path, []))
+    with output.open(encoding="utf-8") as lines:
+        return [json.loads(line)["cluster_id"] for line in lines], console.stages.seconds
 
 
 def tfidf_top_n(path: Path, events: list[int]) -> tuple[Sequence[object], dict[str, float]]:
@@ -102,6 +141,7 @@ def tfidf_top_n(path: Path, events: list[int]) -> tuple[Sequence[object], dict[s
 
 SYSTEMS: dict[str, Callable[[Path, list[int]], tuple[Sequence[object], dict[str, float]]]] = {
     "samestory": samestory,
+    "command": command,
     "tfidf_top_n": tfidf_top_n,
 }
 
@@ -111,7 +151,7 @@ def main(system: str, path: str) -> None:
     events: list[int] = []
     begun = time.perf_counter()
     labels, stages = SYSTEMS[system](Path(path), events)
-    seconds = time.perf_counter() - begun
+    seconds = sum(stages.values()) if system == "command" else time.perf_counter() - begun
     outcome = {
         "seconds": seconds,
         "clusters": len(set(labels)),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from clustering.compiled import compiled
+from clustering.compiled import compiled, prefetch
 
 
 @compiled
@@ -65,3 +67,12 @@ def test_a_function_without_a_file_is_compiled_all_the_same() -> None:
     double = namespace["double"]
     assert callable(double)
     assert compiled(double)(21) == 42
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (1000,), (300, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
+def test_fetching_ahead_changes_nothing(shape: tuple[int, ...], dtype: type) -> None:
+    values: NDArray[Any] = np.ones(shape, dtype=dtype)
+    prefetch(values, 0, values.size)
+    prefetch(values, values.size // 2, values.size // 2)
+    assert (values == 1).all()

@@ -214,6 +214,44 @@ def test_nothing_is_remembered_from_article_to_article(preparer: Preparer) -> No
     assert forwards == backwards[::-1]
 
 
+def test_many_at_once_are_prepared_as_each_by_itself(preparer: Preparer) -> None:
+    """In chunks of any size, whatever stands beside an article: to the bit."""
+    texts = [
+        "",
+        "Fire in Oslo.",
+        "Please enable JavaScript to continue using this site. Please enable JavaScript now.",
+        "Statsministeren møtte kongen i går. De snakket om været, budsjettet og fiskekvotene.",
+        "Министр встретился с послом во вторник в порту. Они подписали договор о квотах.",
+        "首相は火曜日に東京で大使と会談し、漁業協定に署名した。協定は来年発効する。",
+        "U.S. and E.U. officials met on 1,000 ships. \ufb01sh \ud800 quotas rose 3.5 per cent.",
+    ]
+    articles = [
+        *(Article(text=text, title=text[:20], source="Paper") for text in texts),
+        *(
+            Article(text=item.get("text", ""), html=item.get("html", ""))
+            for item in sample_articles()
+        ),
+    ]
+    extracted = [extract_article(article) for article in articles]
+    expected = [preparer.prepare_extracted(item) for item in extracted]
+    assert len({item.article.features.lang for item in expected}) >= 4
+    assert len({item.article.features.kind for item in expected}) == len(TextKind)
+    for size in (2, 30, len(extracted)):
+        found = []
+        for begin in range(0, len(extracted), size):
+            chunk = extracted[begin : begin + size]
+            many = preparer.prepare_many(chunk)
+            found += [many.preparation(k) for k in range(len(chunk))]
+        for one, other in zip(found, expected, strict=True):
+            assert one.article.content_digest == other.article.content_digest
+            assert (one.article.title, one.article.body) == (
+                other.article.title,
+                other.article.body,
+            )
+            assert pack_features(one.article.features) == pack_features(other.article.features)
+    assert len(preparer.prepare_many([]).features) == 0
+
+
 @pytest.mark.parametrize("field", ["text", "html"])
 def test_lines_that_the_publisher_repeats_go(preparer: Preparer, field: str) -> None:
     box = "Readers of the Fjordposten met the mayor at the harbour festival last summer."
@@ -229,9 +267,12 @@ def test_lines_that_the_publisher_repeats_go(preparer: Preparer, field: str) -> 
     extracted = extract_article(article)
     assert extracted.from_page is (field == "html")
     assert box in preparer.prepare(article).body
-    other = extract_article(Article(text=box, source="Fjordposten"))
+    others = [
+        extract_article(Article(text=f"{box}\n\nPage {page}", source="Fjordposten"))
+        for page in (2, 3)
+    ]
     counts = LineCounts()
-    counts.observe([(other.publisher, other.line_hashes())] * 2)
+    counts.observe((other.publisher, other.line_hashes()) for other in others)
     cleaner = preparer.with_repeated(counts.repeated())
     assert cleaner.frequencies is preparer.frequencies
     preparation = cleaner.prepare_extracted(extracted)

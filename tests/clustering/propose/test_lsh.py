@@ -23,10 +23,10 @@ from clustering.propose import (
     CandidateIndex,
     SignatureScheme,
     bucket_ids,
+    bucket_index,
     bucket_weights,
     candidate_pairs,
 )
-from clustering.propose import pairs as pairs_module
 from clustering.propose.lsh import BUCKET_BITS, EVENT_WEIGHT, TEXT_BIT, TEXT_WEIGHT, s_curve
 from clustering.propose.signatures import event_signature, text_signature
 
@@ -264,7 +264,7 @@ def test_pieces_and_threads_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None
     generator = np.random.default_rng(4)
     ids = [generator.integers(0, 60, 9).astype(np.uint64) for _ in range(300)]
     whole = candidate_pairs(ids, per_article_limit=7)
-    monkeypatch.setattr(pairs_module, "_PIECE_ARTICLES", 16)
+    monkeypatch.setattr(bucket_index, "_PIECE_ARTICLES", 16)
     done: list[int] = []
     spread = candidate_pairs(ids, per_article_limit=7, threads=3, on_progress=done.append)
     for name in ("first", "second", "shared_weight"):

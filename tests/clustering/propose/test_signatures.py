@@ -17,7 +17,11 @@ from hypothesis import strategies as st
 
 from clustering.articles import UInt32Array
 from clustering.errors import ConfigurationError
-from clustering.propose.permutations import affine32_permutations
+from clustering.propose.permutations import (
+    IN_TABLE,
+    affine32_permutations,
+    made_permutations,
+)
 from clustering.propose.signatures import (
     SignatureScheme,
     event_signature,
@@ -131,6 +135,17 @@ def test_jaccard_of_event_tokens_is_the_weighted_one(
     smaller = sum(min(counts[0].get(t, 0), counts[1].get(t, 0)) for t in terms)
     larger = sum(max(counts[0].get(t, 0), counts[1].get(t, 0)) for t in terms)
     assert len(sets[0] & sets[1]) / len(sets[0] | sets[1]) == pytest.approx(smaller / larger)
+
+
+@pytest.mark.parametrize(("count", "seed"), IN_TABLE)
+def test_the_table_holds_what_datasketch_makes(count: int, seed: int) -> None:
+    assert np.array_equal(affine32_permutations(count, seed), made_permutations(count, seed))
+
+
+def test_the_default_scheme_is_in_the_table() -> None:
+    scheme = SignatureScheme()
+    for count in (scheme.text_permutations, scheme.event_permutations):
+        assert (count, scheme.seed) in IN_TABLE
 
 
 def test_permutations_are_shared_and_read_only() -> None:
