@@ -13,10 +13,12 @@ from typing import Final
 import numpy as np
 
 from clustering.articles import UInt8Array, UInt32Array, UInt64Array
-from clustering.compiled import compiled
+from clustering.compiled import compiled, trailing_zeros
 
 PADDING_BYTES: Final = 24
 _MAX_GAMMA_ZEROS: Final = 8
+_SHORTEST_GAMMAS: Final = np.uint64((1 << (_MAX_GAMMA_ZEROS + 1)) - 1)
+"""A gamma code has its first one among these bits."""
 _ONE: Final = np.uint64(1)
 
 
@@ -84,9 +86,7 @@ def _get_rice(words: UInt64Array, position: int, end: int, parameter: int) -> tu
         if position + quotient >= end:
             return 0, -1
         word = _window(words, position + quotient)
-    while not word & _ONE:
-        word >>= _ONE
-        quotient += 1
+    quotient += trailing_zeros(word)
     position += quotient + 1
     if position + parameter > end:
         return 0, -1
@@ -97,13 +97,10 @@ def _get_rice(words: UInt64Array, position: int, end: int, parameter: int) -> tu
 @compiled
 def _get_gamma(words: UInt64Array, position: int, end: int) -> tuple[int, int]:
     word = _window(words, position)
-    zeros = 0
-    while not word & _ONE:
-        word >>= _ONE
-        zeros += 1
-        if zeros > _MAX_GAMMA_ZEROS:
-            return 0, -1
-    word >>= _ONE
+    if not word & _SHORTEST_GAMMAS:
+        return 0, -1
+    zeros = trailing_zeros(word)
+    word = (word >> np.uint64(zeros)) >> _ONE
     position += 2 * zeros + 1
     if position > end:
         return 0, -1

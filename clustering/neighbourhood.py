@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clustering.articles import ArticleFeatures
 from clustering.constraints import Constraints, Projection
 from clustering.refine import Refinement
+from clustering.unpacking import Comparable
 
 NEW = -1
 """Stands for the new article among handles, which are never negative."""
@@ -27,7 +27,7 @@ class Neighbour:
     handle: int
     cluster_id: str
     duplicate_group_id: str
-    features: ArticleFeatures
+    features: Comparable
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Neighbourhood:
     def __init__(
         self,
         refinement: Refinement,
-        new: ArticleFeatures,
+        new: Comparable,
         touched: Sequence[TouchedCluster],
         *,
         constraints: Constraints[int] | None = None,

@@ -19,13 +19,20 @@ from enum import StrEnum
 import numpy as np
 
 from clustering.articles import ArticleFeatures, TextKind
+from clustering.columns import FeatureColumns
 from clustering.constraints import Constraints
-from clustering.learning import counting_is_due
+from clustering.learning import (
+    LOOSENESS_ARTICLES,
+    counting_is_due,
+    looseness_is_due,
+    with_looseness,
+)
 from clustering.neighbourhood import NEW, Neighbour, Neighbourhood, RunnerUp, TouchedCluster
 from clustering.prepare import FrequencyTable, ObservedFrequencies
 from clustering.propose import CandidateIndex, SignatureScheme, bucket_ids
 from clustering.reconcile import reconcile
 from clustering.refine import LookAlike, LookAlikeKind, Refinement
+from clustering.unpacking import Comparable, features_of
 
 
 class Outcome(StrEnum):
@@ -147,12 +154,12 @@ class Decider:
         self.limits = OnlineLimits() if limits is None else limits
 
     def touched_clusters(
-        self, new: ArticleFeatures, candidates: Sequence[Neighbour]
+        self, new: Comparable, candidates: Sequence[Neighbour]
     ) -> dict[str, float]:
         """Return the clusters worth linking again, best first, with their best similarity."""
         return self.weigh(new, candidates).touched
 
-    def weigh(self, new: ArticleFeatures, candidates: Sequence[Neighbour]) -> WeighedCandidates:
+    def weigh(self, new: Comparable, candidates: Sequence[Neighbour]) -> WeighedCandidates:
         """Return what becomes of the candidates.
 
         They come from LSH and are not trusted: each is compared here.
@@ -189,7 +196,7 @@ class Decider:
 
     def decide(
         self,
-        new: ArticleFeatures,
+        new: Comparable,
         touched: Sequence[TouchedCluster],
         *,
         mint_cluster_id: Callable[[], str],
@@ -334,6 +341,11 @@ class OnlineClusterer:
         """Return the near-duplicate group id of each article, in the order added."""
         return [article.duplicate_group_id for article in self._articles]
 
+    @property
+    def observed(self) -> ObservedFrequencies:
+        """Document frequencies of the stream that are in use."""
+        return self._observed
+
     def take_over(
         self,
         *,
@@ -369,9 +381,16 @@ class OnlineClusterer:
         counted = self._observed.article_count
         if counting_is_due(counted, len(self._articles)):
             fresh = ObservedFrequencies.of(
-                article.features.vector for article in self._articles[counted:]
+                features_of(article.features).vector for article in self._articles[counted:]
             )
-            self._take_frequencies(self._observed.plus(fresh))
+            observed = self._observed.plus(fresh)
+            if looseness_is_due(observed):
+                newest = [
+                    features_of(article.features)
+                    for article in self._articles[-LOOSENESS_ARTICLES:]
+                ]
+                observed = with_looseness(observed, self._shipped, FeatureColumns.of(newest))
+            self._take_frequencies(observed)
 
     def _take_frequencies(self, observed: ObservedFrequencies) -> None:
         self._observed = observed

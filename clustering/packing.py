@@ -4,7 +4,7 @@ A record of features is a header and one bit stream (`clustering.bitstream`)::
 
     version  1 byte    2
     crc      4 bytes   CRC-32 of all that follows
-    header   23 bytes  see `_HEADER`
+    header   23 bytes  see `HEADER`
     date     8 bytes   signed Unix time; only when the header says so
     lang, publisher    UTF-8
     stream             term ids with their counts, bigram ids, text signature, event tokens
@@ -44,17 +44,17 @@ DOCUMENT_VERSION: Final = 1
 MAX_DOCUMENT_BYTES: Final = 64 * 2**20
 """Size of a decompressed document past which it is taken for damage, not for an article."""
 
-_PREFIX: Final = struct.Struct("<BI")
-_HEADER: Final = struct.Struct("<BBHIIHHHIB")
+PREFIX: Final = struct.Struct("<BI")
+HEADER: Final = struct.Struct("<BBHIIHHHIB")
 """Kind and flags, bytes of lang, bytes of publisher, terms, bigrams, signature entries, event
 tokens, event terms, token count, Rice parameter of the signature."""
 _DATE: Final = struct.Struct("<q")
-_KINDS: Final = tuple(TextKind)
-_KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(_KINDS)}
-_KIND_MASK: Final = 0x0F
-_HAS_DATE: Final = 0x80
-_SHORT_BIGRAMS: Final = 0x40
-_SHORT_SIGNATURE: Final = 0x20
+KINDS: Final = tuple(TextKind)
+_KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(KINDS)}
+KIND_MASK: Final = 0x0F
+HAS_DATE: Final = 0x80
+SHORT_BIGRAMS: Final = 0x40
+SHORT_SIGNATURE: Final = 0x20
 _LOWER_BYTE: Final = np.uint32(0xFF)
 _BYTE: Final = np.uint32(8)
 _NO_UINT32: Final = np.zeros(0, dtype=np.uint32)
@@ -139,11 +139,11 @@ def pack_features(features: ArticleFeatures) -> bytes:
     date = features.published_at_seconds
     rest = b"".join(
         (
-            _HEADER.pack(
+            HEADER.pack(
                 _KIND_NUMBERS[features.kind]
-                | (0 if date is None else _HAS_DATE)
-                | (_SHORT_BIGRAMS if short_bigrams else 0)
-                | (_SHORT_SIGNATURE if short_signature else 0),
+                | (0 if date is None else HAS_DATE)
+                | (SHORT_BIGRAMS if short_bigrams else 0)
+                | (SHORT_SIGNATURE if short_signature else 0),
                 len(lang),
                 len(publisher),
                 terms.size,
@@ -160,7 +160,7 @@ def pack_features(features: ArticleFeatures) -> bytes:
             stream[: (bits + 7) // 8].tobytes(),
         )
     )
-    return _PREFIX.pack(FEATURES_VERSION, zlib.crc32(rest)) + rest
+    return PREFIX.pack(FEATURES_VERSION, zlib.crc32(rest)) + rest
 
 
 def unpack_features(record: bytes) -> ArticleFeatures:
@@ -181,14 +181,14 @@ def unpack_features(record: bytes) -> ArticleFeatures:
     CorruptRecordError
         If the record is of another version, truncated, followed by other bytes, or damaged.
     """
-    if len(record) < _PREFIX.size + _HEADER.size:
+    if len(record) < PREFIX.size + HEADER.size:
         raise CorruptRecordError(f"a features record of {len(record)} bytes is truncated")
-    version, checksum = _PREFIX.unpack_from(record)
+    version, checksum = PREFIX.unpack_from(record)
     if version != FEATURES_VERSION:
         raise CorruptRecordError(
             f"features record of version {version}; this program reads {FEATURES_VERSION}"
         )
-    if zlib.crc32(memoryview(record)[_PREFIX.size :]) != checksum:
+    if zlib.crc32(memoryview(record)[PREFIX.size :]) != checksum:
         raise CorruptRecordError("a features record is damaged: its checksum does not match")
     (
         kind,
@@ -201,10 +201,10 @@ def unpack_features(record: bytes) -> ArticleFeatures:
         event_terms,
         token_count,
         signature_parameter,
-    ) = _HEADER.unpack_from(record, _PREFIX.size)
-    at = _PREFIX.size + _HEADER.size
+    ) = HEADER.unpack_from(record, PREFIX.size)
+    at = PREFIX.size + HEADER.size
     date = None
-    if kind & _HAS_DATE:
+    if kind & HAS_DATE:
         (date,) = _DATE.unpack_from(record + bytes(8), at)
         at += _DATE.size
     lang_end = at + lang_bytes
@@ -213,13 +213,13 @@ def unpack_features(record: bytes) -> ArticleFeatures:
     # The checksum holds off accidents; what follows keeps a forged record from reading or
     # allocating past its own size. Every term takes at least 5 bits, every number at least 1.
     if (
-        (kind & _KIND_MASK) >= len(_KINDS)
+        (kind & KIND_MASK) >= len(KINDS)
         or signature_parameter > 31
         or end_bits < 5 * terms + bigrams + entries + (0 if event_terms else 32 * tokens)
         or tokens > 255 * event_terms > 0
     ):
         raise CorruptRecordError("the header of a features record contradicts its length")
-    bigram_bits = 24 if kind & _SHORT_BIGRAMS else 32
+    bigram_bits = 24 if kind & SHORT_BIGRAMS else 32
     numbers = np.empty(terms + bigrams + entries + tokens, dtype=np.uint32)
     counts = np.empty((4, terms), dtype=np.uint8)
     position = decode(
@@ -243,12 +243,12 @@ def unpack_features(record: bytes) -> ArticleFeatures:
         raise CorruptRecordError("a features record holds text that is not UTF-8") from error
     signature_begin = terms + bigrams
     tokens_begin = signature_begin + entries
-    if kind & _SHORT_BIGRAMS:
+    if kind & SHORT_BIGRAMS:
         _lengthen(numbers[terms:signature_begin])
-    if kind & _SHORT_SIGNATURE:
+    if kind & SHORT_SIGNATURE:
         _lengthen(numbers[signature_begin:tokens_begin])
     return ArticleFeatures(
-        kind=_KINDS[kind & _KIND_MASK],
+        kind=KINDS[kind & KIND_MASK],
         lang=lang,
         publisher=publisher,
         published_at_seconds=date,

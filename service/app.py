@@ -26,10 +26,11 @@ from starlette.routing import Match
 from clustering.errors import ClusteringError
 from service import problems
 from service.context import Backend, Context, StoreGate
+from service.failures import problem_from
 from service.middleware import RequestMiddleware
 from service.openapi import API_DESCRIPTION, api_version, install_openapi
 from service.postings import PostingReader
-from service.problems import FieldError, ProblemError, ProblemType, field_problem, problem_from
+from service.problems import FieldError, ProblemError, ProblemType, field_problem
 from service.routes import articles, clusters, constraints, lineage, operation, reclusterings
 from service.settings import Settings, load_settings
 from service.store import StoreError

@@ -7,19 +7,24 @@ same wiring without HTTP.
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from clustering.articles import Article, UInt64Array
 from clustering.errors import ConfigurationError
-from clustering.online import OnlineClusterer
+from clustering.neighbourhood import Neighbour, TouchedCluster
 from clustering.packing import pack_features, unpack_features
-from clustering.propose import bucket_ids
+from clustering.propose import bucket_ids, bucket_weights, rank_shared
+from clustering.unpacking import PackedFeatures
 from service.clusterer import Clusterer
 from service.constraints import Constraining
 from service.constraints_in_force import FollowedConstraints
 from service.examples import ARTICLE_EXAMPLE
 from service.housekeeping import Housekeeping, NightNote, last_night
+from service.identifiers import mint_cluster_id, mint_duplicate_group_id
 from service.ingest import Ingest
 from service.lineage import Lineage
 from service.nightly import Nightly
@@ -31,9 +36,8 @@ from service.store.expiry import ExpiringClusterStore, ExpiryStatus
 from service.telemetry import Metrics
 
 _WARM_UP_TEXT = str(ARTICLE_EXAMPLE["text"])
-_WARM_UP_ARTICLES = (
-    Article(text=_WARM_UP_TEXT),
-    Article(html=f"<html><body><h1>Ferry aground</h1><p>{_WARM_UP_TEXT}</p></body></html>"),
+_WARM_UP_PAGE = Article(
+    html=f"<html><body><h1>Ferry aground</h1><p>{_WARM_UP_TEXT}</p></body></html>"
 )
 
 
@@ -118,17 +122,35 @@ class RedisBackend:
     def warm_up(self) -> None:
         """Cluster a few articles in memory and forget them.
 
-        Loading language models and compiled code takes seconds, which the first articles would
-        otherwise wait for, and with them everything else on the event loop.
+        Loading language models and compiled code takes a second, which the first article would
+        otherwise wait for, and with it everything else on the event loop. What only pages need is
+        loaded by `warm_up_pages`.
         """
-        online = OnlineClusterer(self.clusterer.shipped, self.clusterer.scheme)
-        # The first comes twice: only an article that meets another is compared and linked.
-        for article in (*_WARM_UP_ARTICLES, _WARM_UP_ARTICLES[0]):
-            features = self.clusterer.preparer.prepare(article).features
-            online.add(unpack_features(pack_features(features)))
+        preparer, decider = self.clusterer.preparer, self.clusterer.decider
+        features = preparer.prepare(Article(text=_WARM_UP_TEXT)).features
+        buckets = bucket_ids(features, self.clusterer.scheme)
+        rank_shared(np.ones(1, dtype=np.uint32), bucket_weights(buckets)[:1].astype(np.uint32), 1)
+        record = pack_features(features)
+        # Only an article that meets others is compared and linked.
+        new, *others = (PackedFeatures(record) for _ in range(4))
+        members = tuple(
+            Neighbour(handle, "c_warm", "d_warm", item) for handle, item in enumerate(others)
+        )
+        decider.weigh(new, members)
+        decider.decide(
+            new,
+            [TouchedCluster("c_warm", len(members), members)],
+            mint_cluster_id=mint_cluster_id,
+            mint_duplicate_group_id=mint_duplicate_group_id,
+        )
         # What is loaded by now stays. Looking through it for garbage again and again would hold up
         # whatever is being answered, by some 40 ms each time.
         gc.collect()
+        gc.freeze()
+
+    def warm_up_pages(self) -> None:
+        """Load what takes articles out of markup, which most services are never asked for."""
+        self.clusterer.preparer.prepare(_WARM_UP_PAGE)
         gc.freeze()
 
     async def open(self) -> None:
@@ -136,11 +158,14 @@ class RedisBackend:
         await self._store.open(self.fingerprint)
         if self._housekeeping is not None:
             self._housekeeping.begin()
+            # The service is ready for text while it loads the rest.
+            threading.Thread(target=self.warm_up_pages, daemon=True).start()
 
     async def close(self) -> None:
         """Close the connections."""
         if self._housekeeping is not None:
             await self._housekeeping.stop()
+        await self.nightly.stop()
         await self._store.close()
 
     async def counts(self) -> dict[str, int]:
@@ -169,6 +194,6 @@ def _teller(metrics: Metrics) -> Callable[[ExpiryStatus, NightNote | None], None
             }
         )
         if night is not None and night.reclustering_id:
-            metrics.last_night(night.started_seconds)
+            metrics.last_night(night.started_seconds, night.attempts)
 
     return tell

@@ -1,12 +1,12 @@
 """Preparation and decision under the configuration in force, and what the stream has shown.
 
-Two tables hold what the stream has shown: the document frequencies, which weigh comparisons, and
-the lines that repeat across a publisher's articles, which go before an article is sketched. They
-are numbered together, an *epoch*. Every probe tells a worker the number in force, and it loads the
-tables when that changed. As the stream grows (``clustering.learning``) one worker adds what is
-new, and every night all of it is counted afresh. What is stored of articles are raw counts, so new
-frequencies make no stored article stale; those that new repeated lines make stale, the night
-prepares anew.
+Two tables hold what the stream has shown: the document frequencies, which weigh comparisons (and
+how loose the stream's events are, which goes with them), and the lines that repeat across a
+publisher's articles, which go before an article is sketched. They are numbered together, an
+*epoch*. Every probe tells a worker the number in force, and it loads the tables when that changed.
+As the stream grows (``clustering.learning``) one worker adds what is new, and every night all of it
+is counted afresh. What is stored of articles are raw counts, so new frequencies make no stored
+article stale; those that new repeated lines make stale, the night prepares anew.
 """
 
 from __future__ import annotations
@@ -18,13 +18,19 @@ import struct
 from collections.abc import Sequence
 
 from clustering.errors import CorruptRecordError
-from clustering.learning import counting_is_due
+from clustering.learning import (
+    LOOSENESS_ARTICLES,
+    counting_is_due,
+    looseness_is_due,
+    with_looseness,
+)
 from clustering.online import Decider
 from clustering.packing import unpack_features
 from clustering.prepare import FrequencyTable, LineCounts, ObservedFrequencies, RepeatedLines
 from clustering.preparer import Preparer
 from clustering.propose import SignatureScheme
 from clustering.refine import Refinement
+from clustering.unpacking import unpack_columns
 from service.store import ClusterStore
 from service.stored_lines import read_stored_lines
 
@@ -96,6 +102,11 @@ class Clusterer:
             handles = range(counted + 1, horizon + 1)
             records = await store.records(handles)
             observed = await asyncio.to_thread(_counted_with, observed, records)
+            if looseness_is_due(observed):
+                newest = range(max(1, horizon - LOOSENESS_ARTICLES + 1), horizon + 1)
+                records = await store.records(newest)
+                observed = await asyncio.to_thread(_measured, observed, self.shipped, records)
+                await store.acquire_lease(_LEASE, holder, ttl_seconds=_LEASE_SECONDS)
             counts = LineCounts.from_bytes(packed_counts)
             async for some in read_stored_lines(store, handles):
                 counts.observe((lines.publisher, lines.hashes) for lines in some)
@@ -119,6 +130,13 @@ def _counted_with(
         unpack_features(record).vector for record in records if record is not None
     )
     return observed.plus(fresh)
+
+
+def _measured(
+    observed: ObservedFrequencies, shipped: FrequencyTable, records: Sequence[bytes | None]
+) -> ObservedFrequencies:
+    features = unpack_columns([record for record in records if record is not None])
+    return with_looseness(observed, shipped, features)
 
 
 def pack_frequencies(horizon: int, observed: ObservedFrequencies) -> bytes:

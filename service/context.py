@@ -22,7 +22,7 @@ from service.postings import PostingReader
 from service.settings import Settings
 from service.store import StoreError, StoreUnavailableError
 from service.telemetry import Metrics
-from service.views import IngestUseCase, NightlyUseCase, ReadingUseCase
+from service.use_cases import IngestUseCase, NightlyUseCase, ReadingUseCase
 
 logger = logging.getLogger("service.store_gate")
 

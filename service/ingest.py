@@ -1,9 +1,9 @@
 """The use case: an article in, its cluster id out.
 
-An article costs two round trips to the store, three where it touches clusters: *probe* (which
-articles share buckets with it), *members* (the clusters it touches) and *commit*, which refuses
-when anything that bears on the decision was written since the probe. Then the decision is made
-again, on what is there now. So articles posted at the same instant through different workers end
+An article costs a few round trips to the store: *probe* (which articles share buckets with it, and
+what those are), *members* (the clusters it touches, if any) and *commit*, which refuses when
+anything that bears on the decision was written since the probe. Then the decision is made again,
+on what is there now. So articles posted at the same instant through different workers end
 where they would have ended one after the other.
 """
 
@@ -17,14 +17,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from clustering.articles import Article, ArticleFeatures, PreparedArticle, UInt8Array, UInt64Array
+from clustering.articles import Article, PreparedArticle, UInt8Array, UInt64Array
 from clustering.errors import InvalidArticleError
 from clustering.neighbourhood import NEW, Neighbour, TouchedCluster
 from clustering.online import Decision, Outcome, RefusedLookAlike
-from clustering.packing import pack_features, unpack_features
+from clustering.packing import pack_features
 from clustering.preparer import ExtractedArticle, Preparation, extract_article
-from clustering.propose import bucket_ids, bucket_weights
+from clustering.propose import SignatureScheme, bucket_ids, bucket_weights
 from clustering.series import difference
+from clustering.unpacking import PackedFeatures
 from service.clusterer import Clusterer
 from service.constraints_in_force import ConstraintsInForce, FollowedConstraints
 from service.documents import new_document
@@ -59,6 +60,9 @@ _BACKOFF_MAX_SECONDS = 0.05
 # another one got in before them and must be decided again: of articles posted by 8 connections at
 # once 18 in 100, where 3 are let in 7. Fewer, and the process waits for a server that is far away.
 _PLACED_AT_ONCE = 3
+
+# Articles of a batch that are prepared together, in some five milliseconds.
+_PREPARED_AT_ONCE = 32
 
 _FEATURE_CACHE_ARTICLES = 20_000
 
@@ -113,27 +117,29 @@ class Ingest:
     async def post_many(self, articles: Sequence[Article]) -> list[IngestOutcome | Exception]:
         """Place articles in order; what goes wrong with one is returned in its place.
 
-        Each is decided when the one before it is stored. It is prepared while the server is busy
-        with that one. Once the store does not answer, the rest is not tried: each would wait as
-        long again.
+        Each is decided when the one before it is stored. They are prepared some at a time, while
+        the server is busy with one of those before them. Once the store does not answer, the rest
+        is not tried: each would wait as long again.
         """
         outcomes: list[IngestOutcome | Exception] = []
-        if not articles:
-            return outcomes
-        following = await _caught(self._prepare(articles[0]))
-        for place in range(len(articles)):
-            prepared = following
-            async with asyncio.TaskGroup() as group:
-                placing = group.create_task(_caught(self._place_prepared(prepared)))
-                if place + 1 < len(articles):
-                    # Once round the loop, and the server has the first question.
-                    await asyncio.sleep(0)
-                    following = await _caught(self._prepare(articles[place + 1]))
-            outcome = placing.result()
-            outcomes.append(outcome)
-            if isinstance(outcome, StoreUnavailableError):
-                outcomes += [outcome] * (len(articles) - len(outcomes))
-                break
+        chunks = [
+            articles[begin : begin + _PREPARED_AT_ONCE]
+            for begin in range(0, len(articles), _PREPARED_AT_ONCE)
+        ]
+        following = await self._prepare_many(chunks[0]) if chunks else []
+        for number in range(len(chunks)):
+            ready = following
+            for place, prepared in enumerate(ready):
+                async with asyncio.TaskGroup() as group:
+                    placing = group.create_task(_caught(self._place_prepared(prepared)))
+                    if place == 0 and number + 1 < len(chunks):
+                        # Once round the loop, and the server has the first question.
+                        await asyncio.sleep(0)
+                        following = await self._prepare_many(chunks[number + 1])
+                outcome = placing.result()
+                outcomes.append(outcome)
+                if isinstance(outcome, StoreUnavailableError):
+                    return outcomes + [outcome] * (len(articles) - len(outcomes))
         return outcomes
 
     async def delete(self, article_id: str) -> bool:
@@ -142,14 +148,35 @@ class Ingest:
 
     async def _prepare(self, article: Article) -> _Prepared:
         """Do all that needs no look at the store."""
-        if not article.text.strip() and not article.html.strip():
-            raise InvalidArticleError(
-                "an article needs `text` or `html`, and both are empty", field="text"
-            )
-        aside = bool(article.html) or len(article.text) > _PREPARE_ASIDE_CHARACTERS
+        aside = _belongs_aside(article)
         extracted = await _run(extract_article, article, aside=aside)
         sketch = await self._sketch(extracted, aside=aside)
         return _Prepared(article, extracted, aside=aside, sketch=sketch)
+
+    async def _prepare_many(self, articles: Sequence[Article]) -> list[_Prepared | Exception]:
+        """Do as `_prepare` does, for articles together, which takes half the time."""
+        done: dict[int, _Prepared | Exception] = {}
+        together: dict[int, ExtractedArticle] = {}
+        for place, article in enumerate(articles):
+            try:
+                if _belongs_aside(article):
+                    done[place] = await _caught(self._prepare(article))
+                else:
+                    together[place] = extract_article(article)
+            except InvalidArticleError as error:
+                done[place] = error
+        epoch, preparer = self._clusterer.epoch, self._clusterer.preparer
+        given = list(together.values())
+        aside = sum(len(item.text) for item in given) > _PREPARE_ASIDE_CHARACTERS * 4
+        many = await _caught(_run(preparer.prepare_many, given, aside=aside))
+        for number, (place, extracted) in enumerate(together.items()):
+            if isinstance(many, Exception):
+                # Which of them it was, only each by itself tells.
+                done[place] = await _caught(self._prepare(articles[place]))
+            else:
+                sketch = _sketch_of(many.preparation(number), epoch, preparer.scheme)
+                done[place] = _Prepared(articles[place], extracted, aside=False, sketch=sketch)
+        return [done[place] for place in range(len(articles))]
 
     async def _place_prepared(self, prepared: _Prepared | Exception) -> IngestOutcome:
         """Place an article, or raise what went wrong when it was prepared."""
@@ -191,9 +218,10 @@ class Ingest:
             said = await self._constraints.follow(self._store, probe.constraint_epoch)
             if said.epoch != probe.constraint_epoch:
                 continue
-            touched, revisions, refused = await self._touched(prepared.features, probe, said)
+            new = self._features.features(sketch.record)
+            touched, revisions, refused = await self._touched(new, probe, said)
             decision = self._clusterer.decider.decide(
-                prepared.features,
+                new,
                 touched,
                 mint_cluster_id=mint_cluster_id,
                 mint_duplicate_group_id=mint_duplicate_group_id,
@@ -231,8 +259,6 @@ class Ingest:
                 stored = await self._store.commit(commit)
             except ConflictError:
                 continue
-            # It will be a candidate of those that come after it.
-            self._features.put(sketch.record, prepared.features)
             return _outcome(stored, decision, prepared, refused, updated=existing is not None)
         raise ContentionError(
             f"gave up after {_DECISION_ATTEMPTS} attempts: too many articles of one event are "
@@ -243,18 +269,10 @@ class Ingest:
         """Prepare an article as far as storing it needs, under the tables in force."""
         epoch, preparer = self._clusterer.epoch, self._clusterer.preparer
         preparation = await _run(preparer.prepare_extracted, extracted, aside=aside)
-        features = preparation.article.features
-        buckets = bucket_ids(features, preparer.scheme)
-        return _Sketch(
-            epoch=epoch,
-            preparation=preparation,
-            record=pack_features(features),
-            bucket_ids=buckets,
-            bucket_weights=bucket_weights(buckets),
-        )
+        return _sketch_of(preparation, epoch, preparer.scheme)
 
     async def _touched(
-        self, features: ArticleFeatures, probe: Probe, said: ConstraintsInForce
+        self, new: PackedFeatures, probe: Probe, said: ConstraintsInForce
     ) -> tuple[list[TouchedCluster], dict[str, int], RefusedLookAlike | None]:
         """Return the clusters to link again, the revisions the decision rests on, a look-alike."""
         existing = probe.existing
@@ -269,7 +287,7 @@ class Ingest:
             for item in probe.candidates
             if item.handle != replaced
         ]
-        weighed = self._clusterer.decider.weigh(features, candidates)
+        weighed = self._clusterer.decider.weigh(new, candidates)
         wanted = list(weighed.touched)
         if existing is not None and existing.cluster_id not in wanted:
             wanted.append(existing.cluster_id)
@@ -328,6 +346,33 @@ class _Prepared:
     sketch: _Sketch
 
 
+def _belongs_aside(article: Article) -> bool:
+    """Whether preparing an article belongs in a thread.
+
+    Raises
+    ------
+    InvalidArticleError
+        It has no text and no page.
+    """
+    if not article.text.strip() and not article.html.strip():
+        raise InvalidArticleError(
+            "an article needs `text` or `html`, and both are empty", field="text"
+        )
+    return bool(article.html) or len(article.text) > _PREPARE_ASIDE_CHARACTERS
+
+
+def _sketch_of(preparation: Preparation, epoch: int, scheme: SignatureScheme) -> _Sketch:
+    features = preparation.article.features
+    buckets = bucket_ids(features, scheme)
+    return _Sketch(
+        epoch=epoch,
+        preparation=preparation,
+        record=pack_features(features),
+        bucket_ids=buckets,
+        bucket_weights=bucket_weights(buckets),
+    )
+
+
 async def _caught(doing: Awaitable[_Made]) -> _Made | Exception:
     """Return what went wrong instead of raising it.
 
@@ -355,20 +400,15 @@ class _FeatureCache:
 
     def __init__(self, most_articles: int = _FEATURE_CACHE_ARTICLES) -> None:
         self._most_articles = most_articles
-        self._known: OrderedDict[bytes, ArticleFeatures] = OrderedDict()
+        self._known: OrderedDict[bytes, PackedFeatures] = OrderedDict()
 
-    def put(self, record: bytes, features: ArticleFeatures) -> None:
-        """Keep features beside the record that they were packed into."""
-        self._known.setdefault(record, features)
-        if len(self._known) > self._most_articles:
-            self._known.popitem(last=False)
-
-    def features(self, record: bytes) -> ArticleFeatures:
+    def features(self, record: bytes) -> PackedFeatures:
         """Return what a record holds."""
         found = self._known.get(record)
         if found is None:
-            found = unpack_features(record)
-            self.put(record, found)
+            found = self._known[record] = PackedFeatures(record)
+            if len(self._known) > self._most_articles:
+                self._known.popitem(last=False)
         else:
             self._known.move_to_end(record)
         return found

@@ -1,8 +1,9 @@
 """What the use cases need from storage: ``ClusterStore``, the values it speaks in, its errors.
 
 The only implementation that serves is ``redis_store.RedisClusterStore``; nothing outside this
-folder knows a key. An article costs two round trips: `ClusterStore.probe` and
-`ClusterStore.commit`; a third, `ClusterStore.members`, where clusters are touched.
+folder knows a key. An article costs three round trips: two in `ClusterStore.probe` (buckets, then
+what is not known yet of the candidates among them) and `ClusterStore.commit`; a fourth,
+`ClusterStore.members`, where clusters are touched.
 
 ::
 

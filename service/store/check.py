@@ -36,6 +36,11 @@ _UNCHECKED = {
     keys.JOB_ORDER,
     keys.SCHEDULE,
     keys.UNDO,
+    keys.SWITCH,
+    keys.SWITCH_PARTS,
+    keys.SWITCH_CLUSTERS,
+    keys.SWITCH_JOINS,
+    keys.SWITCH_LISTED,
 }
 _OF_CONSTRAINTS = {
     keys.CONSTRAINTS,

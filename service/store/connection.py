@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -40,6 +40,7 @@ from redis.exceptions import (
 )
 
 from service.store import StoreError, StoreFullError, StoreMismatchError, StoreUnavailableError
+from service.store.parts import in_folds
 from service.store.scripts import load_script
 
 Argument = bytes | str | int | float
@@ -47,6 +48,16 @@ Argument = bytes | str | int | float
 _CONNECT_TIMEOUT_SECONDS: Final = 0.5
 _PING_TIMEOUT_SECONDS: Final = 0.9
 _MAX_CONNECTIONS: Final = 64
+_MOST_KEPT: Final = 8
+_MOST_SETTLINGS: Final = 1000
+
+
+class PendingError(StoreError):
+    """A script met parts of a switch that are in force and not carried out. Nothing was written."""
+
+    def __init__(self, parts: Sequence[str]) -> None:
+        super().__init__(f"parts of a reclustering are not carried out: {', '.join(parts)}")
+        self.parts = tuple(parts)
 
 
 class Connection:
@@ -85,12 +96,17 @@ class Connection:
         )
         self._pool.connection_class = _packing_quickly(self._pool.connection_class)
         self._client: Redis = Redis(connection_pool=self._pool)
+        self._kept: list[AbstractConnection] = []
+        self._closed = False
         self._prefix = prefix
         self._server = _server_of(url)
         self._timeout_seconds = timeout_seconds
 
     async def close(self) -> None:
         """Close all connections."""
+        self._closed = True
+        while self._kept:
+            await self._pool.release(self._kept.pop())
         await self._client.aclose()
         await self._pool.disconnect()
 
@@ -117,16 +133,68 @@ class Connection:
         return await self._pipeline(commands, transaction=False)
 
     async def run(self, name: str, *arguments: Argument) -> Any:
-        """Run a script in one round trip; two when the server does not know it yet."""
+        """Run a script in one round trip; two when the server does not know it yet.
+
+        While a reclustering is in force and not carried out everywhere, what the script concerns of
+        it is carried out first; see ``switching.py``.
+        """
+        for _ in range(_MOST_SETTLINGS):
+            try:
+                return await self._evaluate(name, *arguments)
+            except PendingError as error:
+                for some in in_folds(error.parts):
+                    await self.fold("fold", some)
+        raise StoreError(f"{self._server}: a reclustering in force cannot be carried out")
+
+    async def fold(self, action: str, parts: Iterable[str]) -> tuple[bytes, list[str]]:
+        """Run ``fold.lua`` on parts of a switch, and on those that cannot be told from them.
+
+        Returns
+        -------
+        tuple[bytes, list[str]]
+            What it answered, and the parts.
+        """
+        together = dict.fromkeys(parts)
+        while True:
+            try:
+                answer = await self._evaluate("fold", action, *together)
+            except PendingError as error:
+                if together.keys() >= set(error.parts):
+                    raise
+                together |= dict.fromkeys(error.parts)
+            else:
+                return answer[0], list(together)
+
+    async def _evaluate(self, name: str, *arguments: Argument) -> Any:
         script = load_script(name)
         try:
             with self._translating():
                 async with asyncio.timeout(self._timeout_seconds):
-                    return await self._client.execute_command(  # type: ignore[no-untyped-call]
-                        "EVALSHA", script.sha, 1, self._prefix, *arguments
-                    )
+                    return await self._ask("EVALSHA", script.sha, 1, self._prefix, *arguments)
         except NoScriptError:
             return await self.execute("EVAL", script.source, 1, self._prefix, *arguments)
+
+    async def _ask(self, *command: Argument) -> Any:
+        """Exchange one command on a connection that is kept for it.
+
+        What the client does around every command (to take a connection from the pool, to look
+        whether it has gone, to repeat, to count) takes five times as long as the exchange.
+        """
+        if self._kept:
+            connection = self._kept.pop()
+        else:
+            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            try:
+                return await _exchanged(connection, command)
+            except RedisConnectionError:
+                # It broke since it was last used. It is closed by now, and opens itself anew.
+                return await _exchanged(connection, command)
+        finally:
+            if len(self._kept) < _MOST_KEPT and not self._closed:
+                self._kept.append(connection)
+            else:
+                await self._pool.release(connection)
 
     async def server_info(self) -> tuple[str, tuple[int, ...]]:
         """Return the engine (``"valkey"`` or ``"redis"``) and its version."""
@@ -205,6 +273,8 @@ class Connection:
     def _refused(self, text: str) -> StoreError:
         if text.startswith(("OOM", "MISCONF", "NOREPLICAS")):
             return StoreFullError(f"{self._server} refuses writes: {text}")
+        if text.startswith("PENDING "):
+            return PendingError(text.split()[1].split(","))
         if text.startswith(("NOAUTH", "WRONGPASS", "NOPERM")):
             return StoreUnavailableError(
                 f"{self._server} refuses the login: check user and password in REDIS_URL ({text})"
@@ -217,6 +287,11 @@ class Connection:
                 "use another collection or another database"
             )
         return StoreError(f"{self._server}: {text}")
+
+
+async def _exchanged(connection: AbstractConnection, command: Sequence[Argument]) -> Any:
+    await connection.send_packed_command(connection.pack_command(*command), check_health=False)
+    return await connection.read_response()
 
 
 def _packing_quickly(kind: type[AbstractConnection]) -> type[AbstractConnection]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from clustering.articles import UInt8Array, UInt64Array
+from clustering.articles import UInt8Array, UInt32Array, UInt64Array
 from clustering.errors import CorruptRecordError
 from service.store import ExistingArticle, StoredArticle, StoredCluster
 
@@ -75,6 +75,18 @@ def unpack_handles(packed: bytes) -> list[int]:
     """Return the handles that `pack_handles` packed."""
     handles: list[int] = np.frombuffer(packed, dtype="<u4").tolist()
     return handles
+
+
+def unpack_entries(answer: Sequence[Any]) -> tuple[UInt32Array, UInt32Array]:
+    """Return the handles in an article's buckets, and what each entry weighs, from a probe.
+
+    ``answer`` holds a weight and packed handles in turn.
+    """
+    parts = [np.frombuffer(packed, dtype="<u4") for packed in answer[1::2]]
+    if not parts:
+        return np.zeros(0, dtype=np.uint32), np.zeros(0, dtype=np.uint32)
+    sizes = [part.size for part in parts]
+    return np.concatenate(parts), np.repeat(np.array(answer[::2], dtype=np.uint32), sizes)
 
 
 def pack_header(digest: bytes, revision: int, received_at_seconds: float, article_id: str) -> bytes:

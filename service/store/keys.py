@@ -10,6 +10,7 @@ thousands of times:
 key                    type      holds
 =====================  ========  ===============================================================
 meta                   hash      layout, fingerprint, engine, last handle, article counts, epoch
+                                 of tables; ``born``, ``rewritten``: the mark of kept records
 i:SHARD                hash      16-byte digest of an article id → handle
 a:HANDLE/128           hash      handle % 128 → length of cluster id, cluster id, group id
 r:HANDLE               string    packed features
@@ -38,6 +39,12 @@ schedule               hash      what runs by the clock → when it last ran
 lease:NAME             string    holder of a lease, with expiry
 plan:JOB               hash      what a reclustering would change, and its tables; with expiry
 undo                   hash      what takes the reclustering back that was applied last
+w                      hash      the switch: its job, what it does, when, and how far it is
+w:p                    hash      part of it that is not carried out → what that changes
+w:c                    hash      cluster id → the part that changes it
+w:j                    hash      part → parts joined to it; under ``+`` and its name the clusters;
+                                 under ``!`` and its name, that an editor's word may forbid it
+w:o                    zset      the same cluster ids, in order of their names
 =====================  ========  ===============================================================
 """
 
@@ -73,6 +80,11 @@ LEASE: Final = "lease:"
 RECLUSTER_LEASE: Final = "recluster"
 PLAN: Final = "plan:"
 UNDO: Final = "undo"
+SWITCH: Final = "w"
+SWITCH_PARTS: Final = "w:p"
+SWITCH_CLUSTERS: Final = "w:c"
+SWITCH_JOINS: Final = "w:j"
+SWITCH_LISTED: Final = "w:o"
 SCHEDULE: Final = "schedule"
 CONSTRAINTS: Final = "k"
 CONSTRAINT_TERMS: Final = "k:terms"

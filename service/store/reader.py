@@ -124,7 +124,7 @@ class StoreReader(Bookkeeping):
 
     async def cluster_handles(self, cluster_id: str, *, after: int, limit: int) -> list[int]:
         """Member handles greater than ``after``, ascending."""
-        raw = await self._connection.execute("SMEMBERS", self._keys.key(keys.MEMBERS, cluster_id))
+        raw = await self._connection.run("cluster_handles", cluster_id)
         return sorted(handle for handle in map(int, raw) if handle > after)[: max(limit, 0)]
 
     async def snapshot(self) -> AsyncIterator[SnapshotArticle]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import secrets
 from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from clustering.articles import UInt8Array, UInt64Array
-from clustering.propose import BucketLimits
+from clustering.propose import BucketLimits, rank_shared
 from service.store import (
     Commit,
     ConflictError,
@@ -37,9 +38,12 @@ from service.store.encoding import (
     flat_pairs,
     lineage_arguments,
     pack_buckets,
+    pack_handles,
     pack_header,
     unpack_assignment,
+    unpack_entries,
 )
+from service.store.kept_records import KeptRecords
 from service.store.plans import PlanStore
 
 _OLDEST_SERVER: Final = (7, 0)
@@ -96,6 +100,7 @@ class RedisClusterStore(PlanStore, ConstraintStore):
         self._overfull = (limits.min_bucket_articles, repr(float(limits.max_bucket_share)))
         self._newest_entries = limits.max_text_bucket_articles
         self._fingerprint = ""
+        self._records = KeptRecords()
 
     async def open(self, fingerprint: str) -> None:
         """Connect; claim an empty collection for ``fingerprint``, or check the one that is there.
@@ -115,7 +120,11 @@ class RedisClusterStore(PlanStore, ConstraintStore):
                 f"the server is {engine} {shown}: samestory needs Redis 7.0 or later, or Valkey"
             )
         layout, stored, _ = await self._connection.run(
-            "claim", keys.LAYOUT_VERSION, fingerprint, f"{engine} {shown}"
+            "claim",
+            keys.LAYOUT_VERSION,
+            fingerprint,
+            f"{engine} {shown}",
+            secrets.token_hex(8),
         )
         if layout is None or int(layout) != keys.LAYOUT_VERSION:
             shown_layout = "unknown" if layout is None else layout.decode("ascii", "replace")
@@ -153,21 +162,39 @@ class RedisClusterStore(PlanStore, ConstraintStore):
                 keys.article_id_shard(digest),
                 digest,
                 *pack_buckets(bucket_ids, bucket_weights),
-                limit,
                 *self._overfull,
                 self._newest_entries,
             )
         )
-        _, horizon, epoch, constraint_epoch, handle, header, assignment = answer[:7]
+        _, horizon, epoch, constraint_epoch, mark, handle, header, assignment = answer[:8]
         existing: ExistingArticle | None = None
         if handle:
             existing = existing_article(handle, header, assignment)
+        found = rank_shared(*unpack_entries(answer[8:]), limit)
+        candidates = await self._candidates(mark, *found) if found[0] else ()
+        return Probe(horizon, epoch, existing, candidates, constraint_epoch)
+
+    async def _candidates(
+        self, mark: bytes, handles: Sequence[int], weights: Sequence[int]
+    ) -> tuple[StoredCandidate, ...]:
+        """Return where articles are, with their records: kept ones need not travel again."""
+        kept = [self._records.get(handle, mark) for handle in handles]
+        answer = await self._connection.run(
+            "candidates",
+            pack_handles(handles),
+            "".join("1" if record is None else "0" for record in kept),
+        )
         candidates = []
-        for start in range(7, len(answer), 4):
-            candidate, weight, assignment, record = answer[start : start + 4]
-            cluster_id, group_id = unpack_assignment(assignment)
-            candidates.append(StoredCandidate(candidate, cluster_id, group_id, weight, record))
-        return Probe(horizon, epoch, existing, tuple(candidates), constraint_epoch)
+        for k, handle in enumerate(handles):
+            if not answer[2 * k]:
+                continue
+            record = kept[k]
+            if record is None:
+                record = answer[2 * k + 1]
+                self._records.put(handle, record, mark)
+            cluster_id, group_id = unpack_assignment(answer[2 * k])
+            candidates.append(StoredCandidate(handle, cluster_id, group_id, weights[k], record))
+        return tuple(candidates)
 
     async def commit(self, commit: Commit) -> StoredArticle:
         """Write a decided article whole.
@@ -295,6 +322,7 @@ class RedisClusterStore(PlanStore, ConstraintStore):
 
         Reads everything. Nobody may write meanwhile.
         """
+        await self.settle()
         return await find_contradictions(self._connection, self._keys, self._bucket_ids_of)
 
     async def _traces(self, digest: bytes) -> tuple[int, bytes, bytes]:

@@ -15,6 +15,7 @@ from clustering.neighbourhood import Neighbour, TouchedCluster
 from clustering.refine import Comparison, MergeRule, Refinement
 from clustering.refine.tfidf import BoolArray, Float32Array
 from clustering.refine.verifier import Verifier
+from clustering.unpacking import Comparable, features_of
 from tests.clustering.refine.made import MadeFrequencies
 
 Table = Mapping[frozenset[str], float]
@@ -52,6 +53,12 @@ class TableComparison(Comparison):
         pairs = self._pairs(first, second)
         return np.array([self._table.get(pair, 0.0) for pair in pairs], dtype=np.float32)
 
+    def similarity_matrix(self) -> Float32Array:
+        i, j = np.triu_indices(len(self), k=1)
+        matrix = np.eye(len(self), dtype=np.float32)
+        matrix[i, j] = matrix[j, i] = self.similarities(i, j)
+        return matrix
+
     def look_alikes(self, first: ArrayLike, second: ArrayLike) -> tuple[Float32Array, UInt8Array]:
         """The table knows none."""
         alike = self.similarities(first, second)
@@ -73,8 +80,9 @@ class TableRefinement(Refinement):
     def rule(self) -> MergeRule:
         return MergeRule.cut(0.5)
 
-    def compare(self, features: Sequence[ArticleFeatures]) -> Comparison:
-        return TableComparison(features, self._similarity, self._copied)
+    def compare(self, features: Sequence[Comparable]) -> Comparison:
+        articles = [features_of(item) for item in features]
+        return TableComparison(articles, self._similarity, self._copied)
 
 
 def cluster(

@@ -4,7 +4,7 @@
 -- document with its header.
 local by_digest = take() == 'digest'
 local count = take_number()
-local answer = {}
+local answer, clusters = {}, {}
 for _ = 1, count do
     local handle
     if by_digest then
@@ -19,6 +19,7 @@ for _ = 1, count do
         answer[n + 1] = handle
         answer[n + 2] = assignment
         answer[n + 3] = call('GET', base .. K.DOCUMENT .. handle)
+        clusters[#clusters + 1] = parse_assignment(assignment)
     end
 end
-return answer
+return unsettled(clusters) or answer

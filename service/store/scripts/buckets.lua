@@ -1,11 +1,12 @@
 -- Buckets, by time partition. A partition is a linear hash table (Litwin 1980) over as many hashes
 -- ("shards") as keep about BUCKETS_PER_SHARD fields each: so every hash stays a list pack, which
--- costs about 12 bytes a bucket where a real hash table costs 30 to 70, at any number of articles.
+-- costs about 13 bytes a bucket where a real hash table costs 30 to 70, at any number of articles.
 -- Shard of a bucket: its head bits modulo 2 * power, minus power where that shard is not there yet,
 -- power being the largest power of two that does not exceed the number of shards. "Its bits" are
 -- the upper 12 of its 44 first, then the lowest ones upwards: both ends are evenly spread.
-local BUCKETS_PER_SHARD = 64
+local BUCKETS_PER_SHARD = 32
 local FIRST_SHARDS = 4096
+local MOST_SPLITS = 64
 local INLINE_BYTES = 60 -- a longer value would turn its whole hash into a hash table
 
 local function partition_object(number, first, shards, buckets)
@@ -14,7 +15,7 @@ local function partition_object(number, first, shards, buckets)
         power = power * 2
     end
     return {number = number, first = first, shards = shards, buckets = buckets, power = power,
-            prefix = base .. K.BUCKETS .. number .. ':'}
+            prefix = format('%s%s%d:', base, K.BUCKETS, number)}
 end
 
 -- All partitions, oldest first. Handles rise from one to the next.
@@ -39,8 +40,8 @@ end
 -- the field as a number, and the upper 12 bits.
 local function bucket_at(packed, k)
     local offset = k * 6
-    local a, b, c, d, e, f = byte(packed, offset + 1, offset + 6)
-    return sub(packed, offset + 1, offset + 4), a + b * 256 + c * 65536 + d * 16777216, e + f * 256
+    local rest, head = struct.unpack('<I4I2', packed, offset + 1)
+    return sub(packed, offset + 1, offset + 4), rest, head
 end
 
 local function shard_key(p, rest, head)
@@ -48,11 +49,11 @@ local function shard_key(p, rest, head)
     if shard >= p.shards then
         shard = shard - p.power
     end
-    return p.prefix .. shard
+    return format('%s%d', p.prefix, shard)
 end
 
 local function long_key(p, rest, head)
-    return p.prefix .. 'h' .. head .. '.' .. rest
+    return format('%sh%d.%d', p.prefix, head, rest)
 end
 
 -- How many entries a bucket of weight 1 may have before it says nothing: then it is not read.
@@ -94,18 +95,29 @@ local function split_shard(p)
     end
 end
 
+-- No more than so many at a time: a partition that was written with fuller shards catches up little
+-- by little.
 local function split_shards(p)
-    while p.buckets > p.shards * BUCKETS_PER_SHARD do
+    for _ = 1, MOST_SPLITS do
+        if p.buckets <= p.shards * BUCKETS_PER_SHARD then
+            break
+        end
         split_shard(p)
     end
 end
 
-local function add_to_buckets(p, packed_buckets, handle)
+-- `values`: what the buckets hold already, where the caller has read it; false for nothing.
+local function add_to_buckets(p, packed_buckets, handle, values)
     local entry = pack_handle(handle)
     for k = 0, #packed_buckets / 6 - 1 do
         local field, rest, head = bucket_at(packed_buckets, k)
         local key = shard_key(p, rest, head)
-        local value = call('HGET', key, field)
+        local value
+        if values then
+            value = values[k]
+        else
+            value = call('HGET', key, field)
+        end
         if not value then
             call('HSET', key, field, entry)
             p.buckets = p.buckets + 1

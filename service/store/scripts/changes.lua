@@ -1,6 +1,50 @@
 -- Changes of clusters: collected first, checked, and then written in one go.
 local touched, touched_order = {}, {}
 
+-- The parts of a switch that this script lays out or carries out; nil for every other script.
+local own_parts
+
+-- Have a cluster change with a part, for all that is joined to either.
+local function put_into_part(id, part)
+    local known, joins = call('HGET', base .. K.SWITCH_CLUSTERS, id), base .. K.SWITCH_JOINS
+    local function append(field, value)
+        local before = call('HGET', joins, field)
+        call('HSET', joins, field, (before and before .. ',' or '') .. value)
+    end
+    if not known then
+        call('HSET', base .. K.SWITCH_CLUSTERS, id, part)
+        call('ZADD', base .. K.SWITCH_LISTED, 0, id)
+        append('+' .. part, id)
+    elseif known ~= part then
+        append(known, part)
+        append(part, known)
+    else
+        return
+    end
+    call('HSET', joins, '!' .. part, 1) -- whoever came along may be named by an editor
+end
+
+-- Have two clusters change together when the switch comes, if it changes either: articles of one
+-- have gone to the other.
+local function join_parts(one, other)
+    local parts = call('HMGET', base .. K.SWITCH_CLUSTERS, one, other)
+    if parts[1] then
+        put_into_part(other, parts[1])
+    elseif parts[2] then
+        put_into_part(one, parts[2])
+    end
+end
+
+-- To be called before the first write with each cluster that is to be changed.
+local function check_settled(id)
+    if own_parts or switching() == 'folding' then
+        local part = call('HGET', base .. K.SWITCH_CLUSTERS, id)
+        if part and not (own_parts and own_parts[part]) then
+            error(pending_reply({part}))
+        end
+    end
+end
+
 -- What changes the clusters, for their lineage: a reclustering or a constraint by its id, a
 -- posting by nothing.
 local BY_DELETION = '-'
@@ -38,6 +82,7 @@ local function touch(cluster_id, created)
     if cluster then
         return cluster
     end
+    check_settled(cluster_id)
     cluster = read_cluster(cluster_id)
     if not cluster then
         if not created then
@@ -56,6 +101,9 @@ local function plan_move(handle, from, to)
     from.remove[#from.remove + 1] = handle
     to.add[#to.add + 1] = handle
     from.went[to.id] = (from.went[to.id] or 0) + 1
+    if not own_parts and switching() == 'staging' then
+        join_parts(from.id, to.id)
+    end
 end
 
 local function final_size(cluster)
@@ -146,7 +194,13 @@ local function write_touched(now, merged, split)
                              updated))
         end
     end
-    for old, parts in pairs(split) do
+    local divided = {}
+    for old in pairs(split) do
+        divided[#divided + 1] = old
+    end
+    table.sort(divided) -- a part of several says which it came from: the last of them
+    for _, old in ipairs(divided) do
+        local parts = split[old]
         local known, list = {}, {}
         local before = read_lineage(old, '/')
         if before then

@@ -13,7 +13,9 @@ local constraint_epoch = take()
 local replaced, old_buckets, old_record = take_number(), take(), take()
 local now_number = tonumber(now)
 
-local meta = call('HMGET', base .. K.META, 'fingerprint', 'handle', 'indexed', 'constraint_epoch')
+local meta = call('HMGET', base .. K.META, 'fingerprint', 'handle', 'indexed', 'constraint_epoch',
+                  'switch')
+switch_state = meta[5]
 if meta[1] ~= fingerprint then
     return {'mismatch', meta[1] or ''}
 end
@@ -30,9 +32,11 @@ end
 -- Has an article arrived since the probe that would have been among its candidates? Its shared
 -- weight is summed as the probe sums it, over-full buckets left out.
 local partitions = read_partitions()
+local values -- what the buckets hold in the newest partition
 if last_handle > horizon then
     local overfull = overfull_limit(indexed, least, share)
     local arrived = {} -- handle -> shared weight
+    values = {}
     for k = 0, #buckets / 6 - 1 do
         local field, rest, head = bucket_at(buckets, k)
         local weight = byte(weights, k + 1)
@@ -40,6 +44,9 @@ if last_handle > horizon then
         for i = #partitions, 1, -1 do
             local p = partitions[i]
             local value = call('HGET', shard_key(p, rest, head), field)
+            if i == #partitions then
+                values[k] = value
+            end
             if value == '' then
                 value = call('GETRANGE', long_key(p, rest, head), 4 * (horizon - last_handle), -1)
             end
@@ -147,6 +154,9 @@ if replaced > 0 then
     local old = touched[replaced_cluster]
     old.remove[#old.remove + 1] = replaced
     old.went[cluster_id] = (old.went[cluster_id] or 0) + 1
+    if switching() == 'staging' then
+        join_parts(replaced_cluster, cluster_id)
+    end
 end
 
 -- From here on everything is written.
@@ -156,16 +166,16 @@ if replaced > 0 then
     if #old_buckets > 0 then
         call('HINCRBY', base .. K.META, 'indexed', -1)
     end
-    call('DEL', base .. K.RECORD .. replaced, base .. K.DOCUMENT .. replaced,
-         base .. K.FORWARD .. replaced)
+    call('DEL', numbered(K.RECORD, replaced), numbered(K.DOCUMENT, replaced),
+         numbered(K.FORWARD, replaced))
     call('HDEL', assignment_place(replaced))
     constrained_article_changed(digest)
 else
     call('HINCRBY', base .. K.META, 'articles', 1)
 end
 call('HSET', base .. K.ARTICLE_IDS .. id_shard, digest, handle)
-call('SET', base .. K.RECORD .. handle, record)
-call('SET', base .. K.DOCUMENT .. handle, header .. document)
+call('SET', numbered(K.RECORD, handle), record)
+call('SET', numbered(K.DOCUMENT, handle), header .. document)
 write_assignment(handle, cluster_id, group_id)
 for moved, known in pairs(new_assignment) do
     write_assignment(moved, known[1], known[2])
@@ -177,8 +187,10 @@ if #buckets > 0 then
     local p = partitions[#partitions]
     if not p or p.number < partition_number then
         p = partition_object(partition_number, handle, FIRST_SHARDS, 0)
+        values = nil
     end
-    add_to_buckets(p, buckets, handle)
+    -- Where an article was taken out of its buckets just now, they are to be read again.
+    add_to_buckets(p, buckets, handle, replaced == 0 and values or nil)
     write_partition(p)
     if keep_buckets == '1' then
         call('SET', base .. K.FORWARD .. handle, buckets)

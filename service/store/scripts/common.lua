@@ -1,6 +1,7 @@
 -- Shared by all scripts: reading arguments, handles and clusters.
 local base = KEYS[1]
 local call, byte, char, sub, floor = redis.call, string.byte, string.char, string.sub, math.floor
+local format = string.format
 
 local position = 0
 local function take()
@@ -16,14 +17,24 @@ local function pack_handle(handle)
 end
 
 local function handle_at(packed, offset)
-    local a, b, c, d = byte(packed, offset + 1, offset + 4)
-    return a + b * 256 + c * 65536 + d * 16777216
+    return (struct.unpack('<I4', packed, offset + 1)) -- it returns where it ended, too
+end
+
+-- Key of a kind that is numbered by whole numbers. Not `..`, which writes a number as the fraction
+-- that it might be and takes three times as long.
+local function numbered(kind, number)
+    return format('%s%s%d', base, kind, number)
 end
 
 -- Assignment of a handle: cluster id and near-duplicate group id.
 local function assignment_place(handle)
     local field = handle % K.HANDLES_PER_SHARD
-    return base .. K.ASSIGNMENTS .. (handle - field) / K.HANDLES_PER_SHARD, field
+    return numbered(K.ASSIGNMENTS, (handle - field) / K.HANDLES_PER_SHARD), field
+end
+
+local function parse_assignment(packed)
+    local length = byte(packed, 1)
+    return sub(packed, 2, length + 1), sub(packed, length + 2)
 end
 
 local function read_assignment(handle)
@@ -31,13 +42,50 @@ local function read_assignment(handle)
     if not packed then
         return nil
     end
-    local length = byte(packed, 1)
-    return sub(packed, 2, length + 1), sub(packed, length + 2)
+    return parse_assignment(packed)
 end
 
 local function write_assignment(handle, cluster_id, group_id)
     local key, field = assignment_place(handle)
     call('HSET', key, field, char(#cluster_id) .. cluster_id .. group_id)
+end
+
+-- A reclustering is put in force by one small step, and carried out part by part afterwards (see
+-- `switching.py`): a part is what has to change together. Until a part is carried out, nobody may
+-- see or change its clusters: a script that meets one answers "PENDING part,part", the caller
+-- carries these out, and asks again. So everybody meets the old clustering before that step and
+-- the new one after it. 'staging' while parts are being laid out, 'folding' while some are in force
+-- and not carried out; else false.
+local switch_state
+local function switching()
+    if switch_state == nil then
+        switch_state = call('HGET', base .. K.META, 'switch')
+    end
+    return switch_state
+end
+
+local function pending_reply(parts)
+    return redis.error_reply('PENDING ' .. table.concat(parts, ','))
+end
+
+-- To be asked by whoever only reads, of all clusters that its answer speaks of: the reply to give
+-- instead; nil when nothing of them is pending.
+local function unsettled(cluster_ids)
+    if switching() ~= 'folding' then
+        return nil
+    end
+    local parts, seen = {}, {}
+    for first = 1, #cluster_ids, 1000 do
+        local found = call('HMGET', base .. K.SWITCH_CLUSTERS,
+                           unpack(cluster_ids, first, math.min(first + 999, #cluster_ids)))
+        for i = 1, #found do
+            if found[i] and not seen[found[i]] then
+                seen[found[i]] = true
+                parts[#parts + 1] = found[i]
+            end
+        end
+    end
+    return #parts > 0 and pending_reply(parts) or nil
 end
 
 -- What names the record of a handle, as it is stored now; nil when there is none.

@@ -3,6 +3,7 @@
 -- All constraints in force, oldest first, with the articles' handles of this moment.
 -- Answer: {epoch, then per constraint id, terms, who and why, handles (4 bytes each, 0 for an
 -- article that is not there), the cluster that its cluster id leads to now}.
+local clusters = {}
 local answer = {tonumber(call('HGET', base .. K.META, 'constraint_epoch')) or 0}
 for _, id in ipairs(call('ZRANGE', base .. K.CONSTRAINT_ORDER, 0, -1)) do
     local packed = call('HGET', base .. K.CONSTRAINT_TERMS, id)
@@ -19,6 +20,7 @@ for _, id in ipairs(call('ZRANGE', base .. K.CONSTRAINT_ORDER, 0, -1)) do
         answer[n + 3] = call('HGET', base .. K.CONSTRAINTS, id)
         answer[n + 4] = table.concat(handles)
         answer[n + 5] = cluster and cluster.id or ''
+        clusters[#clusters + 1] = cluster and cluster.id or nil
     end
 end
-return answer
+return unsettled(clusters) or answer

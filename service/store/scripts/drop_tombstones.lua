@@ -35,6 +35,9 @@ for number = first, first + count - 1 do
         if state ~= OPEN and updated < before then
             local id = flat[i]
             local final = resolve_merged(read_cluster(id))
+            if unsettled({id, final and final.id or nil}) then
+                final = {state = OPEN} -- what it will be is told another time
+            end
             if not final or (final.state ~= OPEN and final.updated < before) then
                 call('HDEL', clusters, id)
                 call('HDEL', base .. K.LINEAGE .. shard, id .. '>', id .. '<', id .. '/',

@@ -11,8 +11,15 @@ if meta[1] ~= fingerprint then
     return {'mismatch', meta[1] or ''}
 end
 local expired_up_to = tonumber(meta[2]) or 0
+local count, first_argument = take_number(), position
+for i = 1, count do
+    local home = read_assignment(tonumber(ARGV[first_argument + 4 * i - 3]))
+    if home then
+        check_settled(home)
+    end
+end
 local removed = 0
-for _ = 1, take_number() do
+for _ = 1, count do
     local handle, id_shard, digest, indexed = take_number(), take(), take(), take()
     -- One that was updated has another handle by now, and is new; a deleted one has none.
     if handle <= expired_up_to

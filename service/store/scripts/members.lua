@@ -33,6 +33,10 @@ local function named_in(members)
     return table.concat(found)
 end
 
+local pending = unsettled(ids)
+if pending then
+    return pending
+end
 local answer = {}
 for _, id in ipairs(ids) do
     local cluster = read_cluster(id)
@@ -48,7 +52,7 @@ for _, id in ipairs(ids) do
             local n = #answer
             answer[n + 1] = handle
             answer[n + 2] = call('HGET', assignment_place(handle))
-            answer[n + 3] = known[handle] and '' or call('GET', base .. K.RECORD .. handle)
+            answer[n + 3] = known[handle] and '' or call('GET', numbered(K.RECORD, handle))
         end
     end
 end

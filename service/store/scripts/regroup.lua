@@ -1,12 +1,6 @@
--- Shared by the scripts that move many articles at once (`reassign`, `rollback`): changes of
--- assignments are collected, so that articles that came later can follow, and then written shard
--- by shard.
+-- Moving many articles at once: changes of assignments are collected, so that articles that came
+-- later can follow, and then written shard by shard.
 local changed, changed_order = {}, {} -- handle -> {cluster, group, packed before, cluster before}
-
-local function parse_assignment(packed)
-    local length = byte(packed, 1)
-    return sub(packed, 2, length + 1), sub(packed, length + 2)
-end
 
 -- Call visit(handle, packed) for each handle; packed is false for articles that are gone. One
 -- command a run of handles in one shard, so ascending handles cost least.
@@ -54,34 +48,35 @@ end
 -- where most of its near-duplicate group goes; one without such fellows goes along when more than
 -- half of its cluster goes to one place, or when nobody stays. Everyone else stays.
 local function carry_newcomers(horizon)
-    local last = tonumber(call('HGET', base .. K.META, 'handle') or '') or 0
-    local handles = {}
-    for handle = horizon + 1, last do
-        handles[#handles + 1] = handle
+    if (tonumber(call('HGET', base .. K.META, 'handle') or '') or 0) <= horizon then
+        return
     end
-    local newcomers, homes = {}, {}
-    each_assignment(handles, function(handle, packed)
-        if packed and not changed[handle] then
-            local id, group = parse_assignment(packed)
-            local home = touched[id]
-            if home and (home.dirty or #home.remove > 0) then
-                if not newcomers[id] then
-                    newcomers[id] = {}
-                    homes[#homes + 1] = id
+    local newcomers, homes, olds = {}, {}, {}
+    for _, home in ipairs(touched_order) do
+        if not home.new and (home.dirty or #home.remove > 0) then
+            local old, late = {}, {}
+            for _, member in ipairs(call('SMEMBERS', base .. K.MEMBERS .. home.id)) do
+                local handle = tonumber(member)
+                if handle <= horizon then
+                    old[#old + 1] = handle
+                elseif not changed[handle] then
+                    late[#late + 1] = handle
                 end
-                local list = newcomers[id]
-                list[#list + 1] = {handle, group, packed}
+            end
+            if #late > 0 then
+                table.sort(late)
+                local list = {}
+                each_assignment(late, function(handle, packed)
+                    local _, group = parse_assignment(packed)
+                    list[#list + 1] = {handle, group, packed}
+                end)
+                homes[#homes + 1] = home.id
+                newcomers[home.id], olds[home.id] = list, old
             end
         end
-    end)
+    end
     for _, id in ipairs(homes) do
-        local old = {}
-        for _, member in ipairs(call('SMEMBERS', base .. K.MEMBERS .. id)) do
-            local handle = tonumber(member)
-            if handle <= horizon then
-                old[#old + 1] = handle
-            end
-        end
+        local old = olds[id]
         table.sort(old)
         local clusters, fellows, total = {}, {}, 0
         each_assignment(old, function(handle, packed)
@@ -141,22 +136,4 @@ local function write_changed()
         call('HSET', base .. K.ASSIGNMENTS .. shard, unpack(shards[shard]))
     end
     return table.concat(undo)
-end
-
--- A job may write while it holds its lease, and nobody else has applied or rolled back anything
--- since it began. Returns the reason why not, or nil.
-local function refused(job, generation)
-    if call('GET', base .. K.LEASE .. K.RECLUSTER_LEASE) ~= job then
-        return 'overtaken'
-    elseif (tonumber(call('HGET', base .. K.META, 'generation') or '') or 0) ~= generation then
-        return 'superseded'
-    end
-    return nil
-end
-
--- Put the outcome on record; an empty one leaves the record as it is.
-local function finish(job, payload)
-    if payload ~= '' and call('HEXISTS', base .. K.JOBS, job) == 1 then
-        call('HSET', base .. K.JOBS, job, payload)
-    end
 end

@@ -22,6 +22,7 @@ local header = call('GETRANGE', document_key, 0, 29)
 local low, high = byte(header, 29, 30)
 header = header .. call('GETRANGE', document_key, 30, 29 + low + high * 256)
 call('SET', base .. K.RECORD .. handle, record)
+call('HINCRBY', base .. K.META, 'rewritten', 1) -- whoever keeps records forgets them
 call('SET', document_key, header .. document)
 
 local partitions = read_partitions()

@@ -3,7 +3,7 @@
 -- Articles of some assignment shards: first shard, number of shards, highest handle. Per article:
 -- handle, assignment, header with the article id, record.
 local first, count, highest = take_number(), take_number(), take_number()
-local answer = {}
+local answer, clusters = {}, {}
 for shard = first, first + count - 1 do
     local flat = call('HGETALL', base .. K.ASSIGNMENTS .. shard)
     for i = 1, #flat, 2 do
@@ -17,7 +17,8 @@ for shard = first, first + count - 1 do
             answer[n + 2] = flat[i + 1]
             answer[n + 3] = header .. call('GETRANGE', document, 30, 29 + low + high * 256)
             answer[n + 4] = call('GET', base .. K.RECORD .. handle)
+            clusters[#clusters + 1] = parse_assignment(flat[i + 1])
         end
     end
 end
-return answer
+return unsettled(clusters) or answer
