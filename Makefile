@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python3 chooses the Python; ARGS="..." is handed on to the command.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint bench bench-quality lock clean set-up set-up-dev
+.PHONY: help demo serve test lint bench bench-short bench-quality lock clean set-up set-up-dev
 
 ARGS ?=
 DATA ?= ../shared/data
@@ -29,6 +29,9 @@ lint: set-up-dev ## style, format, types and import rules
 
 bench: set-up-dev ## speed and memory beside other libraries (DATA=folder; ARGS="near_duplicates --write")
 	@.venv/bin/python -m tests.benchmarks --data "$(DATA)" $(ARGS)
+
+bench-short: set-up-dev ## a minute of it, which fails when ours falls behind (DATA=folder)
+	@.venv/bin/python -m tests.benchmarks.short --data "$(DATA)"
 
 bench-quality: set-up-dev ## clusters of labelled news (DATA=folder) beside what other methods make of it
 	@.venv/bin/python -m tests.evaluation.bench_quality --data "$(DATA)" $(ARGS)

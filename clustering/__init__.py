@@ -16,7 +16,8 @@ architecture on one page, in the direction in which data flows and imports point
          Decision, Clustering    one article (online), a window (batch)     online, window
            │  reconcile          old ids onto the new partition             reconcile
            ▼
-         cluster ids             described for people, measured             describe, series
+         cluster ids             described for people, why it changed       describe, series,
+                                                                           reasons
 
 An editor's words reach both decisions as articles that stay together and pairs that never do
 (``constraints``). ``distributed`` spreads the candidates of a window over other machines, with the

@@ -310,31 +310,3 @@ class _DisjointSets(Generic[Key]):
             parent[key] = parent[parent[key]]
             key = parent[key]
         return key
-
-
-def clusters_at_odds(moves: Mapping[int, tuple[str, str]], broken: Iterable[str]) -> set[str]:
-    """Return the clusters whose moves are to be withheld so that ``broken`` ones stay as they are.
-
-    Parameters
-    ----------
-    moves
-        Article → (cluster it is in, cluster it would go to).
-    broken
-        Clusters, old or new, in which a constraint would not hold after the moves.
-
-    Returns
-    -------
-    clusters reached from the broken ones over moves, in either direction. Without the moves from
-    and to these, each of them keeps exactly the articles it has, while all other moves stand.
-    """
-    neighbours: dict[str, set[str]] = defaultdict(set)
-    for old, new in moves.values():
-        neighbours[old].add(new)
-        neighbours[new].add(old)
-    reached = set(broken)
-    waiting = list(reached)
-    while waiting:
-        fresh = neighbours[waiting.pop()] - reached
-        reached |= fresh
-        waiting.extend(fresh)
-    return reached

@@ -26,13 +26,11 @@ articles of both are. With n blocks every article is sent to n tasks at most.
 
 from __future__ import annotations
 
-import pickle
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 from math import ceil
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,43 +52,13 @@ from clustering.propose.bucket_rows import (
     united_pairs,
 )
 from clustering.refine import Refinement
+from clustering.spreading import UPLOAD_BYTES, Task, Workers, held, in_order, same
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
-_Result_co = TypeVar("_Result_co", covariant=True)
 
-_UPLOAD_BYTES: Final = 2 << 20
-"""What one task carries: well below the 10 MB from which Dask warns of a large graph."""
-_CHUNK_ITEMS: Final = 64
 _BLOCK_ARTICLES: Final = 50_000
 """Most articles in a block: 150 MB of packed features, 100 MB of rows."""
 _PAIRS_A_TASK: Final = 250_000
-_TASKS_AHEAD: Final = 4
-"""Tasks handed out beyond the one awaited, for each thread of the workers."""
-
-
-class Task(Protocol[_Result_co]):
-    """What `Workers.submit` gives: a result that is there, or is to come."""
-
-    def release(self) -> None:
-        """Say that nobody needs the result any more."""
-
-
-class Workers(Protocol):
-    """What is asked of a Dask cluster; ``service.dask_cluster`` makes one of a Dask client."""
-
-    @property
-    def thread_count(self) -> int:
-        """Threads of all workers together, at least 1."""
-
-    def submit(self, function: Callable[..., Result], /, *arguments: Any) -> Task[Result]:
-        """Have a function of a module called on some worker, as often as it takes.
-
-        Tasks among the arguments, or in a list that is one, stand for their results.
-        """
-
-    def result(self, task: Task[Result]) -> Result:
-        """Wait for a result, or raise what the function raised."""
 
 
 def pair_finder(workers: Workers) -> PairFinder:
@@ -107,35 +75,6 @@ def pair_finder(workers: Workers) -> PairFinder:
     return partial(_find_pairs, workers)
 
 
-def worked_in_order(
-    workers: Workers, items: Iterable[Item], make_work: Callable[[], Callable[[Item], Result]]
-) -> Iterator[Result]:
-    """Do the same work on every item and yield the results in the order of the items.
-
-    Parameters
-    ----------
-    workers
-        Where.
-    items
-        Read as the results are taken, a bounded number ahead; picklable, as are the results.
-    make_work
-        Called once in every worker process for the function that does the work; picklable. The
-        work must depend on its item alone.
-
-    Raises
-    ------
-    Exception
-        Whatever the work raised, at the place of its item.
-    """
-    packed = _held(workers, pickle.dumps(make_work))
-    tasks = (workers.submit(_worked, packed, chunk) for chunk in _chunks(items))
-    for results in _in_order(workers, tasks):
-        yield from results
-
-
-# What the caller does.
-
-
 class _Block:
     """Articles in their order, uploaded in pieces."""
 
@@ -147,12 +86,12 @@ class _Block:
         held_bytes = 0
         for item in features:
             record = pack_features(item)
-            if piece and held_bytes + len(record) > _UPLOAD_BYTES:
-                self.pieces.append(workers.submit(_same, piece))
+            if piece and held_bytes + len(record) > UPLOAD_BYTES:
+                self.pieces.append(workers.submit(same, piece))
                 piece, held_bytes = [], 0
             piece.append(record)
             held_bytes += len(record)
-        self.pieces.append(workers.submit(_same, piece))
+        self.pieces.append(workers.submit(same, piece))
 
 
 def _find_pairs(workers: Workers, search: PairSearch) -> ComparedPairs:
@@ -163,7 +102,7 @@ def _find_pairs(workers: Workers, search: PairSearch) -> ComparedPairs:
     blocks = [_Block(workers, search.features[a:b], a) for a, b in pairwise(bounds)]
     found = [Candidates.none()]
     for block, candidates in zip(
-        blocks, _in_order(workers, _candidate_tasks(workers, blocks, search)), strict=True
+        blocks, in_order(workers, _candidate_tasks(workers, blocks, search)), strict=True
     ):
         found.append(candidates)
         search.report("candidates", block.end, count)
@@ -173,11 +112,11 @@ def _find_pairs(workers: Workers, search: PairSearch) -> ComparedPairs:
     search.report("similarities", 0, int(first.size))
     similarities = np.zeros(first.size, dtype=np.float32)
     groups = list(_pairs_by_blocks(blocks, first, second))
-    held = _held(workers, observed.to_bytes())
+    frequencies = held(workers, observed.to_bytes())
     tasks = (
         workers.submit(
             _similarities,
-            held,
+            frequencies,
             one.begin,
             one.pieces,
             other.begin,
@@ -189,7 +128,7 @@ def _find_pairs(workers: Workers, search: PairSearch) -> ComparedPairs:
         for one, other, at in groups
     )
     done = 0
-    for (_, _, at), values in zip(groups, _in_order(workers, tasks), strict=True):
+    for (_, _, at), values in zip(groups, in_order(workers, tasks), strict=True):
         similarities[at] = values
         done += at.size
         search.report("similarities", done, int(first.size))
@@ -284,54 +223,7 @@ def _pairs_by_blocks(
             yield blocks[one], blocks[other], order[piece : min(end, piece + _PAIRS_A_TASK)]
 
 
-def _in_order(workers: Workers, tasks: Iterable[Task[Result]]) -> Iterator[Result]:
-    """Yield the results of tasks, a bounded number of which are handed out at a time."""
-    remaining = iter(tasks)
-    waiting: deque[Task[Result]] = deque()
-    for task in remaining:
-        waiting.append(task)
-        if len(waiting) > _TASKS_AHEAD * workers.thread_count:
-            yield _taken(workers, waiting)
-    while waiting:
-        yield _taken(workers, waiting)
-
-
-def _taken(workers: Workers, waiting: deque[Task[Result]]) -> Result:
-    task = waiting.popleft()
-    result = workers.result(task)
-    task.release()
-    return result
-
-
-def _held(workers: Workers, content: bytes) -> Task[bytes]:
-    """Upload bytes that many tasks read, so that a worker gets them once."""
-    pieces = [
-        workers.submit(_same, content[begin : begin + _UPLOAD_BYTES])
-        for begin in range(0, len(content), _UPLOAD_BYTES)
-    ]
-    return workers.submit(b"".join, pieces)
-
-
-def _chunks(items: Iterable[Item]) -> Iterator[list[bytes]]:
-    """Pack items for the way, in chunks of a bounded number and size."""
-    chunk: list[bytes] = []
-    held_bytes = 0
-    for item in items:
-        chunk.append(pickle.dumps(item))
-        held_bytes += len(chunk[-1])
-        if len(chunk) == _CHUNK_ITEMS or held_bytes >= _UPLOAD_BYTES:
-            yield chunk
-            chunk, held_bytes = [], 0
-    if chunk:
-        yield chunk
-
-
-# What runs on workers. Dask itself speaks pickle with whoever may reach the scheduler, so that
-# what is unpickled here, its own caller's bytes, adds nothing to what must be trusted.
-
-
-def _same(value: Result) -> Result:
-    return value
+# What runs on workers.
 
 
 def _picked(rows: Sequence[Result], shard: int) -> Result:
@@ -340,17 +232,6 @@ def _picked(rows: Sequence[Result], shard: int) -> Result:
 
 def _sum(numbers: Sequence[int]) -> int:
     return sum(numbers)
-
-
-def _worked(packed: bytes, chunk: Sequence[bytes]) -> list[Any]:
-    work = _made_work(packed)
-    return [work(pickle.loads(item)) for item in chunk]  # noqa: S301
-
-
-@lru_cache(maxsize=2)
-def _made_work(packed: bytes) -> Callable[[Any], Any]:
-    make_work: Callable[[], Callable[[Any], Any]] = pickle.loads(packed)  # noqa: S301
-    return make_work()
 
 
 def _dealt_rows(

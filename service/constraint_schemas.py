@@ -20,6 +20,7 @@ from service.constraint_views import (
     Relation,
 )
 from service.lineage import Cause, ClusterState, LineageEventKind
+from service.schemas import example
 from service.store.constraints import ConstraintKind
 
 CANNOT_LINK_EXAMPLE: Final[dict[str, Any]] = {
@@ -127,14 +128,10 @@ class ConstraintInput(BaseModel):
     reason: str | None = Field(None, max_length=MAX_REASON_CHARACTERS, description="Why.")
 
 
-def _example(value: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(extra="forbid", json_schema_extra={"examples": [value]})
-
-
 class ConstraintOutput(BaseModel):
     """A constraint with its history."""
 
-    model_config = _example(CONSTRAINT_EXAMPLE)
+    model_config = example(CONSTRAINT_EXAMPLE)
 
     constraint_id: str
     kind: ConstraintKind
@@ -157,7 +154,7 @@ class ConstraintOutput(BaseModel):
 class PlacedArticleOutput(BaseModel):
     """Where an article is."""
 
-    model_config = _example(PLACED_EXAMPLE)
+    model_config = example(PLACED_EXAMPLE)
 
     article_id: str
     cluster_id: str
@@ -167,7 +164,7 @@ class PlacedArticleOutput(BaseModel):
 class ConstraintOutcomeOutput(BaseModel):
     """A constraint, and where its articles are with it."""
 
-    model_config = _example(
+    model_config = example(
         {"constraint": CONSTRAINT_EXAMPLE, "created": True, "articles": [PLACED_EXAMPLE]}
     )
 
@@ -179,7 +176,7 @@ class ConstraintOutcomeOutput(BaseModel):
 class ConstraintPageOutput(BaseModel):
     """Part of the listing of constraints."""
 
-    model_config = _example({"constraints": [CONSTRAINT_EXAMPLE], "next_cursor": None})
+    model_config = example({"constraints": [CONSTRAINT_EXAMPLE], "next_cursor": None})
 
     constraints: list[ConstraintOutput]
     next_cursor: str | None = Field(description="`null` on the last page.")
@@ -188,7 +185,7 @@ class ConstraintPageOutput(BaseModel):
 class ChainLinkOutput(BaseModel):
     """One step of a contradiction, in the `chain` of the problem that tells it."""
 
-    model_config = _example(CHAIN_EXAMPLE[0])
+    model_config = example(CHAIN_EXAMPLE[0])
 
     constraint_id: str = Field(description="Empty for the constraint that was refused.")
     relation: Relation
@@ -199,7 +196,7 @@ class ChainLinkOutput(BaseModel):
 class LineageEventOutput(BaseModel):
     """One thing that happened to a cluster."""
 
-    model_config = _example(LINEAGE_EXAMPLE["events"][1])
+    model_config = example(LINEAGE_EXAMPLE["events"][1])
 
     event: LineageEventKind = Field(
         description="`minted`; `merged_in`: all of another came; `merged_into`: all went to "
@@ -215,7 +212,7 @@ class LineageEventOutput(BaseModel):
 class LineageOutput(BaseModel):
     """The history of a cluster id, oldest event first."""
 
-    model_config = _example(LINEAGE_EXAMPLE)
+    model_config = example(LINEAGE_EXAMPLE)
 
     cluster_id: str
     state: ClusterState

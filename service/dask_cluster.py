@@ -20,10 +20,10 @@ from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
-from clustering.distributed import Task
 from clustering.prepare import FrequencyTable
 from clustering.propose import SignatureScheme
 from clustering.refine import Refinement
+from clustering.spreading import Task
 
 Result = TypeVar("Result")
 
@@ -71,13 +71,13 @@ class DaskCluster:
             self._client.close(timeout=10)
 
     def submit(self, function: Callable[..., Result], /, *arguments: Any) -> Task[Result]:
-        """As `clustering.distributed.Workers` asks."""
+        """As `clustering.spreading.Workers` asks."""
         with self._translated():
             # Not pure: a key made of the arguments would cost hashing all of them.
             return cast("Task[Result]", self._client.submit(function, *arguments, pure=False))
 
     def result(self, task: Task[Result]) -> Result:
-        """As `clustering.distributed.Workers` asks.
+        """As `clustering.spreading.Workers` asks.
 
         Raises
         ------

@@ -87,6 +87,14 @@ CHANGE_EXAMPLE: Final[dict[str, Any]] = {
     "left_titles": [],
     "shared_terms": ["Vis", "ferry", "Perković"],
     "parting_terms": [],
+    "reason": {
+        "kind": "arrivals",
+        "similarity_before": 0.2214,
+        "similarity_after": 0.2231,
+        "arrivals": 2,
+        "look_alike": "",
+        "terms": [],
+    },
 }
 RECLUSTERING_EXAMPLE: Final[dict[str, Any]] = {
     "reclustering_id": "r_ojswg3dvon2gk4tj",
@@ -102,6 +110,7 @@ RECLUSTERING_EXAMPLE: Final[dict[str, Any]] = {
     "split": 5,
     "minted": 5,
     "moved": 64,
+    "unexplained": 0,
     "id_churn": 0.0035,
     "followed": 3,
     "window_days": 30.0,

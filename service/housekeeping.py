@@ -14,13 +14,13 @@ import random
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import orjson
 
 from service.retention import Expired, Retention
-from service.schedule import Schedule, must_run
+from service.schedule import Schedule, must_run, retry_due_seconds
 from service.store import StoreError
 from service.store.expiry import ExpiryStatus
 from service.views import Reclustering, ReclusteringInProgressError
@@ -43,6 +43,10 @@ _SHARE_OF_TIME: Final = 0.25
 
 class HousekeepingStore(Protocol):
     """What housekeeping needs of the store besides `service.retention.RetentionStore`."""
+
+    async def settle(self) -> bool:
+        """Carry out what a reclustering that is in force left to be carried out."""
+        ...
 
     async def acquire_lease(self, name: str, holder: str, *, ttl_seconds: float) -> bool:
         """Take or renew a lease; ``False`` while another holder has it."""
@@ -68,17 +72,36 @@ class NightlyJob(Protocol):
         """Start one. Raises `ReclusteringInProgressError` while another runs."""
         ...
 
+    async def get(self, reclustering_id: str) -> Reclustering | None:
+        """Return how one went, or goes."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightNote:
-    """The last scheduled night: when it was due, when and as what it was started.
+    """The last scheduled night.
 
-    ``reclustering_id`` is empty where the service only began to look at the clock then.
+    Attributes
+    ----------
+    due_seconds, started_seconds
+        When it was due, and when it was last started; Unix time.
+    reclustering_id
+        As what; empty where the service only began to look at the clock then, or could not start
+        it.
+    attempts
+        How often it was started; more than once where it failed.
+    failure
+        Why the last attempt could not even be started; empty where it was.
+    settled
+        Whether it is known to have come to its end.
     """
 
     due_seconds: float
     started_seconds: float
     reclustering_id: str = ""
+    attempts: int = 1
+    failure: str = ""
+    settled: bool = False
 
 
 class Housekeeping:
@@ -164,6 +187,8 @@ class Housekeeping:
         """Do what is due, if nobody else does; ``False`` while another worker has the lease."""
         ours = await self._hold_lease()
         if ours:
+            # Of a job that died after its switch. One that lives does the same beside this.
+            await self._store.settle()
             await self._run_schedule()
             await self._expire()
         if self._on_status is not None:
@@ -187,20 +212,55 @@ class Housekeeping:
             due_before = self._schedule.last_due_seconds(self._up_since)
             last = NightNote(due_seconds=due_before, started_seconds=now)
             await self._note_night(last)
-        if not must_run(
+        if must_run(
             self._schedule,
             now_seconds=now,
             last_due_seconds=last.due_seconds,
             up_since_seconds=self._up_since,
         ):
+            await self._start_night(due, now, attempts=1)
+        else:
+            await self._look_after(last, now)
+
+    async def _look_after(self, night: NightNote, now: float) -> None:
+        """Try a night again that failed, after a pause; note one that came to its end."""
+        if night.settled or not (night.reclustering_id or night.failure):
             return
+        failed_seconds, reason = night.started_seconds, night.failure
+        if night.reclustering_id:
+            job = await self._nightly.get(night.reclustering_id)
+            if job is not None and job.state in ("queued", "running"):
+                return
+            if job is None or job.state != "failed":
+                await self._note_night(replace(night, settled=True))
+                return
+            reason = job.error or "it did not say why"
+            if job.finished_at is not None:
+                failed_seconds = job.finished_at.timestamp()
+        again = retry_due_seconds(failed_seconds, night.attempts)
+        if again is None:
+            logger.error(
+                "the scheduled night failed, and waits for the next",
+                extra={"reason": reason, "attempts": night.attempts},
+            )
+            await self._note_night(replace(night, settled=True))
+        elif now >= again:
+            logger.warning(
+                "the scheduled night failed, trying again",
+                extra={"reason": reason, "attempts": night.attempts},
+            )
+            await self._start_night(night.due_seconds, now, attempts=night.attempts + 1)
+
+    async def _start_night(self, due: float, now: float, *, attempts: int) -> None:
+        night = NightNote(due_seconds=due, started_seconds=now, attempts=attempts)
         try:
             job = await self._nightly.start()
         except ReclusteringInProgressError:
             return  # one that somebody else started: this one's turn comes when that has ended
-        await self._note_night(
-            NightNote(due_seconds=due, started_seconds=now, reclustering_id=job.reclustering_id)
-        )
+        except OSError as error:
+            await self._note_night(replace(night, failure=f"it could not be started: {error}"))
+            return
+        await self._note_night(replace(night, reclustering_id=job.reclustering_id))
         logger.info("the scheduled night begins", extra={"reclustering_id": job.reclustering_id})
 
     async def _note_night(self, night: NightNote) -> None:

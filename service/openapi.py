@@ -17,7 +17,8 @@ from pydantic.json_schema import models_json_schema
 
 from service.constraint_schemas import ConstraintInput
 from service.problems import PROBLEM_MEDIA_TYPE, FieldError, ProblemError, ProblemType
-from service.schemas import ArticleInput, ProblemOutput, ReclusteringInput
+from service.reclustering_schemas import ReclusteringInput
+from service.schemas import ArticleInput, ProblemOutput
 
 Responses = dict[int | str, dict[str, Any]]
 

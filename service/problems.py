@@ -1,39 +1,23 @@
 """Every error answer is an RFC 9457 problem: what went wrong, where, and what to do about it.
 
-`CATALOGUE` lists all types of problem that the service answers with. `problem_from` maps what
-the use cases raise onto them, so that a single posting and an item of a batch answer alike.
-Nothing of an unexpected exception reaches the client: it is logged under the request's id.
+`CATALOGUE` lists all types of problem that the service answers with; `problem_from` of
+``service.failures`` maps what the use cases raise onto them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 from starlette.responses import Response
 
-from clustering.errors import FingerprintMismatchError, InvalidArticleError
-from service.constraint_views import ContradictionError, InvalidConstraintError
-from service.store import (
-    ConflictError,
-    StoreFullError,
-    StoreMismatchError,
-    StoreUnavailableError,
-)
 from service.telemetry import request_id_in_force
-from service.views import (
-    ContentionError,
-    InvalidCursorError,
-    ReclusteringInProgressError,
-    ReclusteringStateError,
-)
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 MAX_FIELD_ERRORS: Final = 20
 STORE_RETRY_AFTER_SECONDS: Final = 2
-CONTENTION_RETRY_AFTER_SECONDS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,50 +241,6 @@ def field_problem(kind: ProblemType, errors: Sequence[FieldError]) -> ProblemErr
     if len(errors) > 1:
         detail += f" (and {len(errors) - 1} more, see `errors`)"
     return ProblemError(kind, detail, tuple(errors))
-
-
-def problem_from(error: Exception) -> ProblemError | None:
-    """Problem for what a use case raised; ``None`` for what nobody raises on purpose."""
-    match error:
-        case ProblemError():
-            return error
-        case InvalidArticleError():
-            return ProblemError(INVALID_ARTICLE, str(error), (FieldError(error.field, str(error)),))
-        case InvalidCursorError():
-            return ProblemError(INVALID_CURSOR, str(error), (FieldError("cursor", str(error)),))
-        case InvalidConstraintError():
-            return ProblemError(
-                INVALID_CONSTRAINT, str(error), (FieldError(error.field, str(error)),)
-            )
-        case ContradictionError():
-            return ProblemError(
-                CONTRADICTION,
-                str(error),
-                extra={"chain": [asdict(link) for link in error.chain]},
-            )
-        case ReclusteringInProgressError():
-            return ProblemError(RECLUSTERING_RUNNING, str(error))
-        case ReclusteringStateError():
-            return ProblemError(RECLUSTERING_STATE, str(error))
-        case ContentionError() | ConflictError():
-            return ProblemError(
-                CONTENTION,
-                CONTENTION.example,
-                headers={"Retry-After": str(CONTENTION_RETRY_AFTER_SECONDS)},
-            )
-        case StoreMismatchError() | FingerprintMismatchError():
-            return ProblemError(STORE_MISMATCH, str(error))
-        case StoreFullError():
-            return ProblemError(STORE_FULL, STORE_FULL.example)
-        case StoreUnavailableError():
-            # The exception's own text may name the server's address, which is the log's business.
-            return ProblemError(
-                STORE_UNAVAILABLE,
-                STORE_UNAVAILABLE.example,
-                headers={"Retry-After": str(STORE_RETRY_AFTER_SECONDS)},
-            )
-        case _:
-            return None
 
 
 def internal_problem() -> ProblemError:

@@ -15,6 +15,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 _SECONDS_PER_DAY: Final = 86_400.0
+_FIRST_RETRY_SECONDS: Final = 60.0
+_LONGEST_RETRY_SECONDS: Final = 1800.0
+MOST_ATTEMPTS: Final = 6
+"""A night that failed so often waits for the next one: the pauses between come to half an hour."""
 GRACE_SECONDS: Final = 3600.0
 """A restart or an outage of up to an hour at the time of the run does not cost the night."""
 
@@ -101,3 +105,20 @@ def must_run(
         return True
     missed = schedule.next_due_seconds(last_due_seconds)
     return now_seconds - missed > _SECONDS_PER_DAY
+
+
+def retry_due_seconds(failed_seconds: float, attempts: int) -> float | None:
+    """Return when a run that failed is tried again, Unix time; ``None`` when it is not.
+
+    Parameters
+    ----------
+    failed_seconds
+        When the last attempt failed.
+    attempts
+        How many there were; at least 1. The pause doubles with each, from one minute to half an
+        hour.
+    """
+    if attempts >= MOST_ATTEMPTS:
+        return None
+    pause: float = min(_LONGEST_RETRY_SECONDS, _FIRST_RETRY_SECONDS * 2.0 ** (attempts - 1))
+    return failed_seconds + pause

@@ -15,21 +15,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.examples import (
     ARTICLE_EXAMPLE,
     BATCH_EXAMPLE,
-    CHANGE_EXAMPLE,
     CLUSTER_EXAMPLE,
     LISTED_ARTICLE_EXAMPLE,
     OUTCOME_EXAMPLE,
-    RECLUSTERING_EXAMPLE,
     SERIES_EXAMPLE,
     STORED_EXAMPLE,
     SUMMARY_EXAMPLE,
 )
-from service.views import DEFAULT_WINDOW_DAYS, Decision, ReclusteringState
+from service.views import Decision
 
 Similarity = Annotated[float, Field(ge=0, le=1)]
 
 
-def _example(value: dict[str, Any]) -> ConfigDict:
+def example(value: dict[str, Any]) -> ConfigDict:
+    """Return the configuration of a model that no other field fits in, with an example of it."""
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [value]})
 
 
@@ -84,7 +83,7 @@ class RunnerUpOutput(BaseModel):
 class OutcomeOutput(BaseModel):
     """What happened to a posted article."""
 
-    model_config = _example(OUTCOME_EXAMPLE)
+    model_config = example(OUTCOME_EXAMPLE)
 
     article_id: str
     cluster_id: str = Field(description="The articles about the same event.")
@@ -109,7 +108,7 @@ class OutcomeOutput(BaseModel):
 class ArticleOutput(BaseModel):
     """A stored article."""
 
-    model_config = _example(STORED_EXAMPLE)
+    model_config = example(STORED_EXAMPLE)
 
     article_id: str
     cluster_id: str
@@ -132,7 +131,7 @@ class ArticleOutput(BaseModel):
 class ClusterSummaryOutput(BaseModel):
     """A cluster without its articles."""
 
-    model_config = _example(SUMMARY_EXAMPLE)
+    model_config = example(SUMMARY_EXAMPLE)
 
     cluster_id: str
     revision: int = Field(description="Grows with every change of its membership.")
@@ -152,7 +151,7 @@ class ClusterSummaryOutput(BaseModel):
 class SeriesOutput(BaseModel):
     """The recurring item that a cluster is one issue of: a weather note, a market wrap."""
 
-    model_config = _example(SERIES_EXAMPLE)
+    model_config = example(SERIES_EXAMPLE)
 
     key: str = Field(description="Equal for all its issues.")
     title_template: str = Field(description="The title, with `…` where the issues differ.")
@@ -163,7 +162,7 @@ class SeriesOutput(BaseModel):
 class ClusterOutput(ClusterSummaryOutput):
     """A cluster and its first articles."""
 
-    model_config = _example(CLUSTER_EXAMPLE)
+    model_config = example(CLUSTER_EXAMPLE)
 
     series: SeriesOutput | None = Field(
         description="Issues of a recurring item are clusters of their own; this names the item."
@@ -175,7 +174,7 @@ class ClusterOutput(ClusterSummaryOutput):
 class MergedOutput(BaseModel):
     """A cluster that was merged into another."""
 
-    model_config = _example(
+    model_config = example(
         {
             "cluster_id": "c_orugkidcmfxgc3tb",
             "merged_into": "c_mzxw6ytboi3damjs",
@@ -193,7 +192,7 @@ class MergedOutput(BaseModel):
 class ClusterPageOutput(BaseModel):
     """Part of the listing of clusters."""
 
-    model_config = _example({"clusters": [SUMMARY_EXAMPLE], "next_cursor": "MTc3MzEyNDg3Mi40OA"})
+    model_config = example({"clusters": [SUMMARY_EXAMPLE], "next_cursor": "MTc3MzEyNDg3Mi40OA"})
 
     clusters: list[ClusterSummaryOutput]
     next_cursor: str | None = Field(description="`null` on the last page.")
@@ -202,92 +201,10 @@ class ClusterPageOutput(BaseModel):
 class ArticlePageOutput(BaseModel):
     """Part of the listing of a cluster's articles."""
 
-    model_config = _example({"articles": [LISTED_ARTICLE_EXAMPLE], "next_cursor": None})
+    model_config = example({"articles": [LISTED_ARTICLE_EXAMPLE], "next_cursor": None})
 
     articles: list[ArticleOutput]
     next_cursor: str | None = Field(description="`null` on the last page.")
-
-
-class ReclusteringInput(BaseModel):
-    """What to recluster, and what to do with the outcome."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"examples": [{"apply": True}]}
-    )
-
-    apply: bool = Field(
-        default=True,
-        description="`false` keeps the outcome as a plan, to be looked at and applied.",
-    )
-    window_days: float = Field(
-        default=DEFAULT_WINDOW_DAYS,
-        gt=0,
-        le=36_500,
-        description="Only articles published or received in so many days are up for decision; "
-        "older ones keep their cluster.",
-    )
-
-
-class ReclusteringChangeOutput(BaseModel):
-    """Articles that go from one cluster to another, by a few that show why."""
-
-    model_config = _example(CHANGE_EXAMPLE)
-
-    kind: Literal["merged", "split", "moved"] = Field(
-        description="`merged`: their old cluster ends; `split`: they form a new one."
-    )
-    from_cluster_id: str
-    to_cluster_id: str
-    article_count: int
-    titles: list[str] = Field(description="Of a few that go.")
-    joined_titles: list[str] = Field(description="Of a few that they are put with.")
-    left_titles: list[str] = Field(description="Of a few that they are parted from.")
-    shared_terms: list[str] = Field(
-        description="Telling words that they share with those they are put with."
-    )
-    parting_terms: list[str] = Field(
-        description="Telling words of theirs that those they are parted from do not have."
-    )
-
-
-class ReclusteringOutput(BaseModel):
-    """One run of the nightly job."""
-
-    model_config = _example(RECLUSTERING_EXAMPLE)
-
-    reclustering_id: str
-    state: ReclusteringState
-    stage: str
-    progress: float = Field(ge=0, le=1)
-    created_at: datetime
-    finished_at: datetime | None
-    article_count: int | None
-    cluster_count_before: int | None
-    cluster_count_after: int | None
-    merged: int | None = Field(description="Clusters that went into others.")
-    split: int | None = Field(description="Clusters that were divided.")
-    minted: int | None = Field(description="Clusters newly made.")
-    moved: int | None = Field(description="Articles whose cluster id changed.")
-    id_churn: float | None = Field(description="Share of articles whose cluster id changed.")
-    followed: int | None = Field(
-        description="Articles posted meanwhile that went along with those they were put with."
-    )
-    window_days: float | None
-    rate_per_second: float | None = Field(description="Articles or pairs, in its stage.")
-    eta_seconds: float | None = Field(description="Until it has finished; `null` while unknown.")
-    applied_at: datetime | None
-    error: str | None
-    changes: list[ReclusteringChangeOutput] = Field(
-        description="The ten largest; empty in listings."
-    )
-
-
-class ReclusteringListOutput(BaseModel):
-    """The latest reclusterings, newest first."""
-
-    model_config = _example({"reclusterings": [{**RECLUSTERING_EXAMPLE, "changes": []}]})
-
-    reclusterings: list[ReclusteringOutput]
 
 
 class FieldErrorOutput(BaseModel):
@@ -346,7 +263,7 @@ class BatchOutput(BaseModel):
 class HealthOutput(BaseModel):
     """The process is alive."""
 
-    model_config = _example({"status": "alive"})
+    model_config = example({"status": "alive"})
 
     status: Literal["alive"]
 
@@ -354,7 +271,7 @@ class HealthOutput(BaseModel):
 class ReadyOutput(BaseModel):
     """The store answers."""
 
-    model_config = _example({"status": "ready"})
+    model_config = example({"status": "ready"})
 
     status: Literal["ready"]
 
@@ -362,7 +279,7 @@ class ReadyOutput(BaseModel):
 class IndexOutput(BaseModel):
     """Where things are."""
 
-    model_config = _example(
+    model_config = example(
         {
             "service": "samestory",
             "version": "0.1.0",

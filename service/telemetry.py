@@ -187,6 +187,12 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="mostrecent",
         )
+        self._night_attempts = Gauge(
+            "samestory_last_scheduled_recluster_attempts",
+            "How often the last scheduled nightly job was started: more than once after failures.",
+            registry=self._registry,
+            multiprocess_mode="mostrecent",
+        )
         if MULTIPROCESS_VARIABLE not in os.environ:
             ProcessCollector(registry=self._registry)
             PlatformCollector(registry=self._registry)
@@ -211,9 +217,10 @@ class Metrics:
         for what, count in totals.items():
             self._expired.labels(what).set(count)
 
-    def last_night(self, started_seconds: float) -> None:
-        """Tell when the scheduled nightly job was last started, Unix time."""
+    def last_night(self, started_seconds: float, attempts: int) -> None:
+        """Tell when the scheduled nightly job was last started, Unix time, and how often."""
         self._last_night.set(started_seconds)
+        self._night_attempts.set(attempts)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format; over all workers when they share them."""

@@ -15,12 +15,10 @@ Errors that the use cases raise beside those of ``clustering.errors`` and ``serv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from clustering.articles import Article
 from clustering.neighbourhood import RunnerUp
 
 Decision: TypeAlias = Literal[
@@ -204,6 +202,32 @@ class ArticlePage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReclusteringReason:
+    """Why articles go from one cluster to another.
+
+    Attributes
+    ----------
+    kind
+        One of `clustering.reasons.ReasonKind`, or ``unexplained``.
+    similarity_before, similarity_after
+        Mean similarity, 0..1, of those that go to those they leave (or find, where none are left).
+    arrivals
+        Articles concerned that came since the last reclustering.
+    look_alike
+        In what look-alikes differ; empty unless it is a matter of these.
+    terms
+        Words whose weight changed, where that is what did it.
+    """
+
+    kind: str
+    similarity_before: float
+    similarity_after: float
+    arrivals: int
+    look_alike: str
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReclusteringChange:
     """Articles that go from one cluster to another, by a few that show why.
 
@@ -219,6 +243,8 @@ class ReclusteringChange:
         Telling words that those that go share with those they are put with.
     parting_terms
         Telling words of those that go which those that stay do not have.
+    reason
+        Why they go; ``None`` where it was not looked for.
     """
 
     kind: str
@@ -230,6 +256,7 @@ class ReclusteringChange:
     left_titles: tuple[str, ...]
     shared_terms: tuple[str, ...]
     parting_terms: tuple[str, ...]
+    reason: ReclusteringReason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +284,8 @@ class Reclustering:
         Clusters that went into others, were divided, and were newly made.
     moved
         Articles whose cluster id changed.
+    unexplained
+        Of these, those for whose change the evidence names no reason.
     id_churn
         Share of the articles whose cluster id changed, 0..1.
     followed
@@ -278,6 +307,7 @@ class Reclustering:
     split: int | None = None
     minted: int | None = None
     moved: int | None = None
+    unexplained: int | None = None
     id_churn: float | None = None
     followed: int | None = None
     window_days: float | None = None
@@ -286,73 +316,3 @@ class Reclustering:
     applied_at: datetime | None = None
     error: str | None = None
     changes: tuple[ReclusteringChange, ...] = ()
-
-
-class IngestUseCase(Protocol):
-    """What the article routes need. Each method may raise a `StoreError` besides."""
-
-    async def post(self, article: Article) -> IngestOutcome:
-        """Store and cluster one article. May raise `InvalidArticleError`, `ContentionError`."""
-        ...
-
-    async def post_many(self, articles: Sequence[Article]) -> list[IngestOutcome | Exception]:
-        """Store and cluster several; one outcome or error each, in the order given."""
-        ...
-
-    async def delete(self, article_id: str) -> bool:
-        """Remove an article; ``False`` when there is none."""
-        ...
-
-
-class ReadingUseCase(Protocol):
-    """What the reading routes need. A bad ``cursor`` raises `InvalidCursorError`."""
-
-    async def article(self, article_id: str) -> ArticleView | None:
-        """Return the stored article with its text; ``None`` when there is none."""
-        ...
-
-    async def cluster(self, cluster_id: str) -> ClusterView | MergedView | ClosedView | None:
-        """Cluster with its first articles, where it went, or ``None`` when there is none."""
-        ...
-
-    async def clusters(
-        self, *, cursor: str | None, limit: int
-    ) -> tuple[list[ClusterSummary], str | None]:
-        """Clusters by last change, newest first, and the cursor of the next page."""
-        ...
-
-    async def cluster_articles(
-        self, cluster_id: str, *, cursor: str | None, limit: int
-    ) -> ArticlePage | MergedView | ClosedView | None:
-        """Articles of a cluster in order of arrival, without text."""
-        ...
-
-
-class NightlyUseCase(Protocol):
-    """What the reclustering routes need."""
-
-    async def start(
-        self, *, apply: bool = True, window_days: float = DEFAULT_WINDOW_DAYS
-    ) -> Reclustering:
-        """Start one. Raises `ReclusteringInProgressError` while another runs."""
-        ...
-
-    async def start_applying(self, reclustering_id: str) -> Reclustering | None:
-        """Start applying a plan; ``None`` when there is none of that id.
-
-        Raises `ReclusteringStateError` where there is nothing to apply (any more), and
-        `ReclusteringInProgressError`.
-        """
-        ...
-
-    async def start_rolling_back(self, reclustering_id: str) -> Reclustering | None:
-        """Start taking back what was applied; otherwise as `start_applying`."""
-        ...
-
-    async def get(self, reclustering_id: str) -> Reclustering | None:
-        """Reclustering of that id; ``None`` when there is none."""
-        ...
-
-    async def list(self, limit: int) -> list[Reclustering]:
-        """Newest first."""
-        ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from clustering.distributed import Workers
+from clustering.spreading import Workers
 from service.console import CommandError, ExitCode
 
 

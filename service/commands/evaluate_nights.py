@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from clustering.articles import Article
 from clustering.preparer import extract_article
@@ -11,6 +12,16 @@ from service.console import CommandError, Console, ExitCode, counted
 from service.evaluation.nights import Nights
 from service.evaluation.replay import LabelledArticle, replay
 from service.identifiers import derive_article_id
+
+_REASONS: Final = {
+    "editor": "an editor's constraint",
+    "look_alike": "they turned out to be look-alikes",
+    "frequencies": "words became more or less common",
+    "text": "their text was cleaned otherwise",
+    "arrivals": "articles that came since changed the group",
+    "closer": "others are closer",
+    "corrected": "an earlier decision, taken with fewer articles in view, was another",
+}
 
 
 def run_nights(names: Sequence[str], label_field: str, *, console: Console) -> ExitCode:
@@ -65,9 +76,15 @@ def _prose(nights: Nights) -> str:
         "",
         f"{counted(len(nights.nights), 'night')}; mean churn {nights.mean_id_churn:.2%}",
         f"pairs of articles together one night that are together the next: {nights.pairs_kept:.2%}",
-        f"parted by nights: {1 - nights.pairs_kept_by_night:.2%}, each by a move its plan names",
-        "(the rest was parted by decisions of the day)",
+        f"parted by nights: {1 - nights.pairs_kept_by_night:.2%} (the rest by day)",
+        f"kept, or parted for a reason that is named: {nights.pairs_kept_or_explained:.2%}",
     ]
+    lines += [
+        f"    {pairs:>9,} pairs parted: {_REASONS[kind]}"
+        for kind, pairs in nights.parted_by_reason.items()
+    ]
+    unexplained = sum(night.unexplained for night in nights.nights)
+    lines.append(f"    {unexplained:>9,} pairs parted for no reason that was found")
     if unresolved:
         lines.append(f"a defect: {counted(unresolved, 'cluster id')} once answered lead nowhere")
     else:

@@ -22,6 +22,7 @@ from service.views import (
     Reclustering,
     ReclusteringChange,
     ReclusteringInProgressError,
+    ReclusteringReason,
     ReclusteringStateError,
 )
 
@@ -187,6 +188,7 @@ async def _work(
         await backend.close()
 
 
+_TOLD_CHANGE = 0.01
 _VERBS = {
     "applied": "now in",
     "planned": "would be in",
@@ -202,6 +204,8 @@ def _summary(job: Reclustering) -> str:
         f"{job.merged or 0:,} merged into others, {job.split or 0:,} divided, "
         f"{job.minted or 0:,} new; {counted(job.moved or 0, 'article')} moved"
     )
+    if job.unexplained:
+        changes += f", {job.unexplained:,} of them without a reason"
     text = (
         f"{counted(job.article_count or 0, 'article')} {_VERBS[job.state]} "
         f"{counted(job.cluster_count_after or 0, 'cluster')} "
@@ -230,7 +234,36 @@ def _change(number: int, change: ReclusteringChange) -> str:
         terms = change.parting_terms
         apart = f" (only the first: {', '.join(terms)})" if terms else ""
         lines.append(f"    apart from {_quoted(change.left_titles)}{apart}")
+    if change.reason is not None:
+        lines.append(f"    {_reason(change.reason)}")
     return "\n".join(lines)
+
+
+def _reason(reason: ReclusteringReason) -> str:
+    similarity = f"similarity {reason.similarity_after:.2f}"
+    if abs(reason.similarity_after - reason.similarity_before) >= _TOLD_CHANGE:
+        similarity = (
+            f"similarity {reason.similarity_before:.2f} before, {reason.similarity_after:.2f} now"
+        )
+    terms = f": {', '.join(reason.terms)}" if reason.terms else ""
+    match reason.kind:
+        case "editor":
+            why = "an editor's constraint"
+        case "look_alike":
+            why = f"look-alikes ({reason.look_alike.replace('_', ' ')})"
+        case "frequencies":
+            why = f"words became more or less common{terms}"
+        case "text":
+            why = f"their text is cleaned otherwise{terms}"
+        case "arrivals":
+            why = f"{counted(reason.arrivals, 'article')} came since"
+        case "closer":
+            why = "others are closer"
+        case "corrected":
+            why = "an earlier decision, taken with fewer articles in view, was another"
+        case _:
+            why = "no reason found"
+    return f"because: {why}; {similarity}"
 
 
 def _quoted(titles: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,8 +29,12 @@ class Night:
         Pairs of articles that were together after the night before.
     parted_by_day, parted_by_night
         Of these, pairs that decisions of the day parted (a cluster linked again), and that the
-        night did, each by a move its plan names. A pair that the day parts and the night brings
+        night did. A pair that the day parts and the night brings
         back is in neither.
+    parted_by_reason
+        Kind of reason → pairs that it parted, by day or by night; see `clustering.reasons`.
+    unexplained
+        Pairs parted for which the evidence names no reason.
     unresolved_ids
         Ids that were answered at some time and lead to no living cluster now: must be 0.
     """
@@ -48,6 +53,8 @@ class Night:
     pairs: int
     parted_by_day: int
     parted_by_night: int
+    parted_by_reason: dict[str, int]
+    unexplained: int
     unresolved_ids: int
 
     @property
@@ -85,6 +92,18 @@ class Nights:
         return 1 - sum(n.parted_by_night for n in self.nights) / pairs if pairs else 1.0
 
     @property
+    def pairs_kept_or_explained(self) -> float:
+        """The same, pairs parted for a named reason counted as kept."""
+        pairs = sum(night.pairs for night in self.nights)
+        return 1 - sum(n.unexplained for n in self.nights) / pairs if pairs else 1.0
+
+    @property
+    def parted_by_reason(self) -> dict[str, int]:
+        """Kind of reason → pairs that it parted, most first."""
+        counts = sum((Counter(n.parted_by_reason) for n in self.nights), Counter[str]())
+        return dict(counts.most_common())
+
+    @property
     def mean_id_churn(self) -> float:
         """Mean over nights of the share of articles whose id changed."""
         return sum(n.id_churn for n in self.nights) / len(self.nights) if self.nights else 0.0
@@ -101,6 +120,9 @@ class Nights:
             "mean_id_churn": round(self.mean_id_churn, 4),
             "pairs_kept": round(self.pairs_kept, 4),
             "pairs_kept_by_night": round(self.pairs_kept_by_night, 4),
+            "pairs_kept_or_explained": round(self.pairs_kept_or_explained, 4),
+            "parted_by_reason": self.parted_by_reason,
+            "unexplained": sum(night.unexplained for night in self.nights),
             "merged": sum(night.merged for night in self.nights),
             "split": sum(night.split for night in self.nights),
             "redirects": last.redirects,

@@ -9,6 +9,7 @@ crashes) is left out: nothing of it shows in where articles end.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,8 @@ from clustering.metrics import bcubed
 from clustering.online import OnlineClusterer
 from clustering.prepare import ObservedFrequencies
 from clustering.preparer import ExtractedArticle, Preparation
+from clustering.reasons import ReasonKind, Reasons
+from clustering.refine import Refinement
 from service.clusterer import Clusterer
 from service.evaluation.nights import Night, Nights
 from service.reclustering.planning import Planned, make_plan
@@ -90,6 +93,14 @@ def _published(item: LabelledArticle) -> datetime:
     return item.extracted.published_at
 
 
+@dataclass(frozen=True, slots=True)
+class _LastNight:
+    """What the clusters of the night before were made with: features and document frequencies."""
+
+    features: list[ArticleFeatures]
+    observed: ObservedFrequencies
+
+
 class _Replay:
     """The service's state: articles in order of arrival, whose numbers are their handles."""
 
@@ -105,6 +116,7 @@ class _Replay:
         self._merged_into: dict[str, str] = {}
         self._answered: set[str] = set()
         self._after_last_night: list[str] = []
+        self._last_night = _LastNight([], ObservedFrequencies())
 
     def day_and_night(
         self, date: str, articles: Sequence[LabelledArticle], night_seconds: float
@@ -112,6 +124,7 @@ class _Replay:
         for item in articles:
             self._post(item)
         before = self._online.cluster_ids()
+        last_night = self._last_night
         planned = self._recluster(night_seconds)
         after = self._online.cluster_ids()
 
@@ -123,7 +136,11 @@ class _Replay:
             self._after_last_night, list(zip(before[:known], after[:known], strict=True))
         )
         parted_by_night = kept_by_day - kept_by_both
+        explained = self._explain(last_night, after)
         self._after_last_night = after
+        self._last_night = _LastNight(
+            [self._features(k) for k in range(len(after))], planned.observed
+        )
         labelled = [k for k, item in enumerate(self._articles) if item.label is not None]
         return Night(
             date=date,
@@ -144,8 +161,40 @@ class _Replay:
             pairs=pairs,
             parted_by_day=pairs - kept - parted_by_night,
             parted_by_night=parted_by_night,
+            parted_by_reason={
+                kind.value: count for kind, count in explained.items() if kind is not None
+            },
+            unexplained=explained[None],
             unresolved_ids=sum(1 for _ in self._unresolved(set(after))),
         )
+
+    def _explain(self, last_night: _LastNight, after: list[str]) -> Counter[ReasonKind | None]:
+        """Count the pairs parted since the night before by their reasons."""
+        known = len(self._after_last_night)
+        now = [self._features(k) for k in range(len(after))]
+        shipped = self._clusterer.shipped
+        reasons = Reasons(
+            Refinement.shipped(shipped.with_observed(last_night.observed)),
+            Refinement.shipped(shipped.with_observed(self._online.observed)),
+            features_before=[*last_night.features, *now[known:]],
+            features_after=now,
+            labels_before=[*self._after_last_night, *[None] * (len(after) - known)],
+            labels_after=after,
+            arrived=range(known, len(after)),
+        )
+        counts: Counter[ReasonKind | None] = Counter()
+        groups: dict[str, Counter[str]] = {}
+        for old, new in zip(self._after_last_night, after, strict=False):
+            groups.setdefault(old, Counter())[new] += 1
+        for old, sizes in groups.items():
+            if len(sizes) > 1:
+                told = reasons.parted(old)
+                # Of two groups, the smaller one is what left.
+                ranked = sorted(sizes, key=lambda name: (name in told, -sizes[name]))
+                for place, label in enumerate(ranked[1:], 1):
+                    larger = sum(sizes[name] for name in ranked[:place])
+                    counts[told[label].kind] += sizes[label] * larger
+        return counts
 
     def _post(self, item: LabelledArticle) -> None:
         if self._learner.learn():
@@ -166,8 +215,11 @@ class _Replay:
             for handle, item in enumerate(self._articles)
             if _published(item).timestamp() >= begin
         }
+        stored = [self._features(k) for k in range(len(self._articles))]
         again = self._prepare_again(young)
-        planned = make_plan(self._snapshot(young), self._clusterer, Progress(), stale_handles=again)
+        snapshot = self._snapshot(young)
+        snapshot.stored_features = [stored[k] for k in snapshot.handles]
+        planned = make_plan(snapshot, self._clusterer, Progress(), stale_handles=again)
         plan = planned.plan
         self._online.take_over(
             features={handle: self._features(handle) for handle in again},
@@ -201,7 +253,7 @@ class _Replay:
         spanning = {clusters[k] for k in young}
         handles = [k for k in everything if clusters[k] in spanning]
         return Snapshot(
-            standing=Standing(0),
+            standing=Standing(0, applied_handle=len(self._after_last_night) - 1),
             horizon=len(everything),
             all_handles=list(everything),
             handles=handles,
@@ -209,6 +261,7 @@ class _Replay:
             older=set(handles) - young,
             cluster_of={k: clusters[k] for k in handles},
             group_of={k: groups[k] for k in handles},
+            observed_before=self._online.observed,
             observed_older=ObservedFrequencies.of(
                 self._features(k).vector for k in everything if k not in young
             ),

@@ -17,6 +17,8 @@ import numpy as np
 
 from clustering.articles import ArticleFeatures
 from clustering.batch import recluster
+from clustering.columns import FeatureColumns
+from clustering.learning import with_looseness
 from clustering.metrics import bcubed
 from clustering.prepare import FrequencyTable, ObservedFrequencies
 from clustering.propose import SignatureScheme
@@ -57,9 +59,10 @@ class SweepPoint:
 
 
 def refinement_of(features: Sequence[ArticleFeatures]) -> Refinement:
-    """Return the refinement that clusters these articles at once: their own frequencies count."""
-    observed = ObservedFrequencies.of(item.vector for item in features)
-    return Refinement.shipped(FrequencyTable.shipped().with_observed(observed))
+    """Return the refinement of these articles clustered at once, by what they show themselves."""
+    columns, shipped = FeatureColumns.of(features), FrequencyTable.shipped()
+    observed = with_looseness(ObservedFrequencies.of_columns(columns), shipped, columns)
+    return Refinement.shipped(shipped.with_observed(observed))
 
 
 def sweep(

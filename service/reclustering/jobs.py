@@ -19,7 +19,7 @@ from service.reclustering.planning import Flow
 from service.reclustering.progress import Progress
 from service.store import StoreError
 from service.store.keys import RECLUSTER_LEASE
-from service.store.plans import ReclusteringStore
+from service.store.plans import ReclusteringStore, RefusedError
 from service.views import (
     Reclustering,
     ReclusteringInProgressError,
@@ -178,6 +178,22 @@ class JobBook:
         if stored is None or stored.under_way or stored.view.finished_at is None:
             await self.save(self._failed(job, message, self.clock()))
         await self.release(job.view.reclustering_id)
+
+    @contextlib.asynccontextmanager
+    async def reporting_failure(self, job: Job) -> AsyncIterator[None]:
+        """Put on record whatever ends the work inside, and let it through."""
+        try:
+            yield
+        except BaseException as error:
+            # Whatever ended it; and a store that is away must not hide why.
+            with contextlib.suppress(StoreError):
+                message = (
+                    str(error)
+                    if isinstance(error, RefusedError)
+                    else (f"{type(error).__name__}: {error}")
+                )
+                await self.fail(job, message)
+            raise
 
     def _failed(self, job: Job, message: str, at: datetime) -> Job:
         view = replace(

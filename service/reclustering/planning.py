@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeAlias
 
 from clustering.border import keep_older_apart, older_blocks
 from clustering.metrics import id_churn
 from clustering.pair_finding import PairFinder, find_pairs_here
 from clustering.prepare import ObservedFrequencies
+from clustering.reasons import Reason, ReasonKind, Reasons
 from clustering.reconcile import Reconciliation, reconcile
+from clustering.refine import Refinement
 from clustering.window import cluster_window
 from service.clusterer import Clusterer
 from service.identifiers import mint_cluster_id, mint_duplicate_group_id
@@ -20,7 +23,11 @@ from service.reclustering.progress import Progress
 from service.reclustering.snapshot import Snapshot
 
 _FLOWS = 10
+_EXPLAINED = 500
+"""Largest changes whose reasons are looked for: some 10 ms each."""
 _SAMPLES = 3
+
+_Places: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,8 @@ class Flow:
         How many.
     moved, joined, left
         Handles of a few of them, of those they are put with, and of those they are parted from.
+    reason
+        Why; ``None`` where it was not looked for.
     """
 
     kind: str
@@ -44,12 +53,14 @@ class Flow:
     moved: tuple[int, ...]
     joined: tuple[int, ...]
     left: tuple[int, ...]
+    reason: Reason | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Flow:
         """Return a flow from its fields as JSON keeps them."""
         handles = {name: tuple(values[name]) for name in ("moved", "joined", "left")}
-        return cls(**{**values, **handles})
+        told = values.get("reason")
+        return cls(**{**values, **handles, "reason": None if told is None else _reason_of(told)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,7 @@ class Counts:
     split: int
     minted: int
     moved: int
+    unexplained: int
     id_churn: float
 
 
@@ -108,15 +120,14 @@ def make_plan(
     current = [snapshot.cluster_of[handle] for handle in snapshot.handles]
     observed = snapshot.observed()
     blocks = [[position[h] for h in block if h in position] for block in must_link]
+    apart = [(position[a], position[b]) for a, b in cannot_link if a in position and b in position]
     outcome = cluster_window(
         snapshot.features,
         clusterer.shipped,
         clusterer.scheme,
         observed=observed,
         must_link=_united([*blocks, *older_blocks(older)]),
-        cannot_link=[
-            (position[a], position[b]) for a, b in cannot_link if a in position and b in position
-        ],
+        cannot_link=apart,
         find_pairs=find_pairs,
         on_progress=progress.report,
     )
@@ -135,6 +146,25 @@ def make_plan(
     )
     after = [clusters.assignment[handle] for handle in snapshot.handles]
     plan = _plan_of(snapshot, clusters, groups, stale_handles)
+    flows = _flows(snapshot, clusters)
+    reasons = _reasons_of(
+        list(flows)[:_EXPLAINED],
+        Reasons(
+            Refinement.shipped(clusterer.shipped.with_observed(snapshot.observed_before)),
+            Refinement.shipped(clusterer.shipped.with_observed(outcome.observed)),
+            features_before=snapshot.stored_features or snapshot.features,
+            features_after=snapshot.features,
+            labels_before=current,
+            labels_after=after,
+            arrived=[
+                k
+                for k, handle in enumerate(snapshot.handles)
+                if handle > snapshot.standing.applied_handle
+            ],
+            kept_apart=apart,
+            kept_together=[pair for block in blocks for pair in pairwise(block)],
+        ),
+    )
     counts = Counts(
         article_count=len(snapshot.handles),
         cluster_count_before=len(set(current)),
@@ -143,9 +173,14 @@ def make_plan(
         split=len(clusters.split_into),
         minted=len(clusters.minted),
         moved=sum(old != new for old, new in plan.moves.values()),
+        unexplained=sum(
+            len(flows[places])
+            for places, reason in reasons.items()
+            if reason is None or reason.kind is None
+        ),
         id_churn=id_churn(current, after) if after else 0.0,
     )
-    return Planned(plan, counts, _largest_flows(snapshot, clusters), observed)
+    return Planned(plan, counts, _described(snapshot, clusters, flows, reasons), outcome.observed)
 
 
 def _plan_of(
@@ -176,14 +211,40 @@ def _plan_of(
     )
 
 
-def _largest_flows(snapshot: Snapshot, clusters: Reconciliation) -> tuple[Flow, ...]:
-    """Return the largest changes, each with a few handles to show it by."""
-    moved: dict[tuple[str, str], list[int]] = defaultdict(list)
+def _flows(snapshot: Snapshot, clusters: Reconciliation) -> dict[_Places, list[int]]:
+    """Return the handles that go from one cluster to another, most of them first."""
+    moved: dict[_Places, list[int]] = defaultdict(list)
     for handle in snapshot.handles:
         places = snapshot.cluster_of[handle], clusters.assignment[handle]
         if places[0] != places[1]:
             moved[places] += [handle]
-    largest = sorted(moved, key=lambda places: (-len(moved[places]), places))[:_FLOWS]
+    return {
+        places: moved[places]
+        for places in sorted(moved, key=lambda places: (-len(moved[places]), places))
+    }
+
+
+def _reasons_of(flows: Sequence[_Places], reasons: Reasons) -> dict[_Places, Reason | None]:
+    """Return why the articles of each flow left their cluster, or came to the other one."""
+    parted: dict[str, dict[Hashable, Reason]] = {}
+    found: dict[_Places, Reason | None] = {}
+    for old, new in flows:
+        if old not in parted:
+            parted[old] = reasons.parted(old)
+        told = parted[old].get(new) or reasons.joined(old, new)
+        # The largest group of its cluster, with nobody else now: what left it says why.
+        found[old, new] = told or next(iter(parted[old].values()), None)
+    return found
+
+
+def _described(
+    snapshot: Snapshot,
+    clusters: Reconciliation,
+    flows: Mapping[_Places, Sequence[int]],
+    reasons: Mapping[_Places, Reason | None],
+) -> tuple[Flow, ...]:
+    """Return the largest changes, each with a few handles to show it by."""
+    largest = list(flows)[:_FLOWS]
     concerned = {cluster_id for places in largest for cluster_id in places}
     before: dict[str, list[int]] = defaultdict(list)
     after: dict[str, list[int]] = defaultdict(list)
@@ -195,22 +256,35 @@ def _largest_flows(snapshot: Snapshot, clusters: Reconciliation) -> tuple[Flow, 
             if cluster_id in concerned:
                 listed[cluster_id].append(handle)
     minted = frozenset(clusters.minted)
-    flows = []
+    told = []
     for old, new in largest:
-        gone = set(moved[old, new])
+        gone = set(flows[old, new])
         kind = "merged" if old in clusters.merged_into else "split" if new in minted else "moved"
-        flows.append(
+        told.append(
             Flow(
                 kind=kind,
                 from_cluster_id=old,
                 to_cluster_id=new,
                 articles=len(gone),
-                moved=tuple(moved[old, new][:_SAMPLES]),
+                moved=tuple(flows[old, new][:_SAMPLES]),
                 joined=tuple([h for h in after[new] if h not in gone][:_SAMPLES]),
                 left=tuple([h for h in before[old] if h not in gone][:_SAMPLES]),
+                reason=reasons.get((old, new)),
             )
         )
-    return tuple(flows)
+    return tuple(told)
+
+
+def _reason_of(values: Mapping[str, Any]) -> Reason:
+    """Return a reason from its fields as JSON keeps them."""
+    kind = values["kind"]
+    return Reason(
+        **{
+            **values,
+            "kind": None if kind is None else ReasonKind(kind),
+            "term_ids": tuple(values["term_ids"]),
+        }
+    )
 
 
 def _groups(handles: Sequence[int], labels: Sequence[int]) -> list[list[int]]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
-
 from service.reclustering.jobs import LISTED_JOBS, Job, JobBook
 from service.reclustering.plan import Plan
-from service.store.plans import ReclusteringStore, RefusedError, Standing, StoredPlan, Switch
+from service.store.plans import ReclusteringStore, RefusedError, StoredPlan
 from service.views import ReclusteringState, ReclusteringStateError
 
 PLAN_SECONDS = 7 * 86_400
@@ -71,34 +68,6 @@ class PlanBook:
                 f"reclustering {name} cannot be rolled back: another one was applied since"
             )
 
-    async def take_back_unfinished(self, name: str, now_seconds: float) -> None:
-        """Take back what a job has applied that was cut off between two steps of it.
-
-        Parameters
-        ----------
-        name
-            The job that holds the lease now.
-        now_seconds
-            Unix time.
-        """
-        standing = await self._store.standing()
-        unfinished = standing.unfinished_job
-        if not unfinished:
-            return
-        payload = b""
-        job = await self._jobs.load(unfinished)
-        if job is not None:
-            payload = self._jobs.encode(_taken_back(job, self._jobs.clock(), standing))
-        try:
-            await self._store.rollback(
-                Switch(name, payload, standing), now_seconds=now_seconds, undone_job=unfinished
-            )
-        except RefusedError as error:
-            if error.reason != "constrained":
-                raise
-            # An editor has spoken on what was applied: that stays, and is reclustered like all.
-            await self._store.forget_unfinished()
-
     async def sweep(self, name: str, *, plans_kept: int = _PLANS_KEPT) -> None:
         """Remove the plans of other jobs that nobody will apply: leftovers, and all but a few."""
         kept, gone = 0, []
@@ -110,22 +79,6 @@ class PlanBook:
             else:
                 gone.append(job.view.reclustering_id)
         await self._store.drop_plans(gone)
-
-
-def _taken_back(job: Job, at: datetime, standing: Standing) -> Job:
-    """Return the record of a job that was cut off, once all of it is taken back."""
-    if standing.applied_job == job.view.reclustering_id:
-        view = replace(job.view, state="rolled_back", stage="done", error=None)
-    else:
-        view = replace(
-            job.view,
-            state="failed",
-            stage="failed",
-            applied_at=None,
-            error="the job's process ended while it applied its plan; what it had applied is "
-            "taken back",
-        )
-    return replace(job, view=replace(view, finished_at=at), resting_state=None)
 
 
 def _resting(job: Job) -> str:

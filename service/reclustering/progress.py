@@ -34,7 +34,9 @@ _BEGINS: Final = {
     "storing the plan": 0.92,
     "checking the plan": 0.93,
     "rewriting articles": 0.94,
+    "laying out": 0.97,
     "switching": 0.98,
+    "carrying out": 0.981,
     "cleaning up": 0.99,
     "done": 1.0,
 }

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 import regex
 
-from clustering.describe import DescribedArticle, describe
+from clustering.describe import DescribedArticle, describe, spellings_in
 from clustering.packing import unpack_document, unpack_features
 from clustering.prepare import FrequencyTable
+from clustering.reasons import Reason
 from service.reclustering.planning import Flow
 from service.store import ClusterStore
-from service.views import ReclusteringChange
+from service.views import ReclusteringChange, ReclusteringReason
 
 _TERMS = 6
 _LOOKED_AT = 24
@@ -55,6 +56,9 @@ async def describe_changes(
                 left_titles=_titles(left),
                 shared_terms=_terms(moved, joined, frequencies, shared=True),
                 parting_terms=_terms(moved, left, frequencies, shared=False),
+                reason=None
+                if flow.reason is None
+                else _told(flow.reason, [*moved, *joined, *left]),
             )
         )
     return tuple(changes)
@@ -105,4 +109,26 @@ def _words(articles: Sequence[DescribedArticle]) -> frozenset[str]:
         word.group().casefold()
         for item in articles
         for word in _WORD.finditer(f"{item.title} {item.body[:_READ_CHARACTERS]}")
+    )
+
+
+def _told(reason: Reason | None, articles: Sequence[DescribedArticle]) -> ReclusteringReason | None:
+    """Return a reason as people read it; terms as these articles spell them."""
+    if reason is None:
+        return None
+    spellings = spellings_in(
+        (f"{item.title}\n{item.body[:_READ_CHARACTERS]}", item.features.lang) for item in articles
+    )
+    terms = tuple(
+        min(found, key=lambda word: (-found[word], word))
+        for found in (spellings.get(term_id) for term_id in reason.term_ids)
+        if found
+    )
+    return ReclusteringReason(
+        kind="unexplained" if reason.kind is None else reason.kind.value,
+        similarity_before=reason.similarity_before,
+        similarity_after=reason.similarity_after,
+        arrivals=reason.arrivals,
+        look_alike=reason.look_alike,
+        terms=terms,
     )

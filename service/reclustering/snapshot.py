@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from clustering.articles import ArticleFeatures, TermVector
 from clustering.packing import unpack_features
 from clustering.prepare import ObservedFrequencies
+from service.clusterer import unpack_frequencies
 from service.reclustering.progress import Progress
 from service.store.plans import ReclusteringStore, Standing
 
@@ -41,6 +42,10 @@ class Snapshot:
         Ids by handle.
     observed_older
         Document frequencies of everything older than the window.
+    stored_features
+        Those of ``features`` that were stored, in the same order, where some were prepared anew.
+    observed_before
+        Document frequencies that the clusters were made with.
     """
 
     standing: Standing
@@ -52,6 +57,8 @@ class Snapshot:
     cluster_of: dict[int, str] = field(default_factory=dict)
     group_of: dict[int, str] = field(default_factory=dict)
     observed_older: ObservedFrequencies = field(default_factory=ObservedFrequencies)
+    stored_features: list[ArticleFeatures] = field(default_factory=list)
+    observed_before: ObservedFrequencies = field(default_factory=ObservedFrequencies)
 
     def older_clusters(self) -> dict[int, str]:
         """Position → cluster id of the older articles."""
@@ -92,6 +99,7 @@ async def read_snapshot(
     counts = await store.counts()
     total = max(1, counts["articles"])
     snapshot = Snapshot(standing=standing, horizon=counts["last_handle"])
+    _, snapshot.observed_before = unpack_frequencies((await store.learned()).frequencies)
     young: dict[int, ArticleFeatures] = {}
     waiting: list[TermVector] = []
     async for article in store.snapshot():
@@ -135,6 +143,7 @@ async def _read_older(
                 features[handle] = unpack_features(record)
     snapshot.handles = sorted(features)
     snapshot.features = [features[handle] for handle in snapshot.handles]
+    snapshot.stored_features = snapshot.features
     snapshot.older &= features.keys()
     for ids in (snapshot.cluster_of, snapshot.group_of):
         for handle in ids.keys() - features.keys():

@@ -17,8 +17,9 @@ from service.batches import BatchItem, parse_posting, split_batch
 from service.bodies import JSON_TYPES, NDJSON_TYPES, read_body
 from service.context import Context, context_of
 from service.examples import ARTICLE_EXAMPLE
+from service.failures import problem_from
 from service.openapi import IDEMPOTENCY_PARAMETER, body_of, json_answer, problem_responses
-from service.problems import ProblemError, internal_problem, problem_from
+from service.problems import ProblemError, internal_problem
 from service.responses import article_path, json_response
 from service.schemas import ArticleOutput, BatchOutput, OutcomeOutput
 from service.store import StoreUnavailableError

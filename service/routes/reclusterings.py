@@ -15,9 +15,13 @@ from service.context import context_of
 from service.openapi import body_of, json_answer, problem_responses
 from service.postings import model_errors
 from service.problems import ProblemError, field_problem
+from service.reclustering_schemas import (
+    ReclusteringInput,
+    ReclusteringListOutput,
+    ReclusteringOutput,
+)
 from service.responses import json_response, reclustering_path
 from service.routes.parameters import Limit, refuse_unknown_parameters
-from service.schemas import ReclusteringInput, ReclusteringListOutput, ReclusteringOutput
 from service.views import Reclustering
 
 router = APIRouter(tags=["reclusterings"])

@@ -15,7 +15,6 @@ from clustering.constraints import (
     Constraints,
     MustLink,
     NotInCluster,
-    clusters_at_odds,
 )
 from clustering.errors import ConfigurationError
 
@@ -159,16 +158,6 @@ def test_projection_against_brute_force(
             }
     assert set(made.cannot_link) == {(a, b) for a, b in expected if a != b}
     assert made.broken == any(a == b for a, b in expected)
-
-
-@given(st.dictionaries(ARTICLES, st.tuples(CLUSTERS, st.sampled_from("ABCXYZ"))))
-def test_clusters_at_odds_are_whole_components(moves: dict[int, tuple[str, str]]) -> None:
-    graph = nx.Graph(list(moves.values()))
-    graph.add_node("A")
-    assert clusters_at_odds(moves, ["A"]) == nx.node_connected_component(graph, "A")
-    withheld = clusters_at_odds(moves, ["A"])
-    for old, new in moves.values():
-        assert (old in withheld) == (new in withheld)
 
 
 def test_forbidden_clusters_hold_for_the_whole_group() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from clustering.articles import Article, ArticleFeatures
 from clustering.batch import recluster
-from clustering.distributed import block_bounds, pair_finder, worked_in_order
+from clustering.distributed import block_bounds, pair_finder
 from clustering.errors import ConfigurationError, InvalidArticleError
 from clustering.pair_finding import ComparedPairs, PairFinder, PairSearch, find_pairs_here
 from clustering.prepare import FrequencyTable, ObservedFrequencies
@@ -25,6 +25,7 @@ from clustering.preparer import Preparer, extract_article
 from clustering.propose import BucketLimits, SignatureScheme
 from clustering.refine import Refinement
 from clustering.refine.verifier import Verifier
+from clustering.spreading import worked_in_order
 from clustering.window import cluster_window
 from tests.clustering.refine.made import MadeFrequencies
 from tests.clustering.test_batch import made_news, prepared

@@ -26,9 +26,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 # The samples are of the past: a window that holds them by any clock.
 WINDOW_DAYS = 36_500
-BEFORE_THE_SWITCH = STAGES[STAGES.index("reading") : STAGES.index("cleaning up")]
+BEFORE_THE_SWITCH = STAGES[STAGES.index("reading") : STAGES.index("carrying out")]
 WITH_A_PLAN = BEFORE_THE_SWITCH[BEFORE_THE_SWITCH.index("checking the plan") :]
-AFTER_THE_SWITCH = ("cleaning up", "done")
+AFTER_THE_SWITCH = ("carrying out", "cleaning up", "done")
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +118,14 @@ async def test_killed_before_the_switch(core: Core, stage: str) -> None:
 async def test_killed_after_the_switch(core: Core, stage: str) -> None:
     before = await core.places()
     kill_at(stage, core.url)
+    with Redis.from_url(core.url) as client:
+        pending = client.hget(keys.Keys("default").key(keys.META), "switch")
+    assert pending == (b"folding" if stage == "carrying out" else None)
     after = await core.places()
     assert after != before
     (job,) = await core.nightly.list(5)
     assert (job.state, job.moved) == ("applied", 2)
-    if stage == "cleaning up":
+    if stage != "done":
         await run_again(core)
         assert await core.places() == after
     else:
@@ -131,4 +134,4 @@ async def test_killed_after_the_switch(core: Core, stage: str) -> None:
 
 
 def test_there_are_enough_points() -> None:
-    assert len(BEFORE_THE_SWITCH) + len(AFTER_THE_SWITCH) >= 12
+    assert len(BEFORE_THE_SWITCH) + len(AFTER_THE_SWITCH) >= 16

@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from clustering.errors import CorruptRecordError
-from clustering.prepare import ObservedFrequencies
+from clustering.learning import with_looseness
+from clustering.prepare import FrequencyTable, ObservedFrequencies
+from clustering.unpacking import unpack_columns
 from service.clusterer import Clusterer, pack_frequencies, unpack_frequencies
+from tests.clustering.test_batch import made_news
 from tests.service.wiring import Core, HookedStore, make_core, samples
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +68,36 @@ async def test_one_learns_and_the_others_follow(core: Core) -> None:
     assert other.decider is not decider
     assert not await other.follow(core.store, 1)
     assert await core.store.acquire_lease("frequencies", "free", ttl_seconds=5)
+
+
+async def test_looseness_is_measured_of_what_is_stored(core: Core) -> None:
+    # Reports that share most of their words with those of other events.
+    articles = [item for seed in (0, 1) for item in made_news(seed, event_share=0.08)[0]]
+    for article in articles[:73]:
+        await core.ingest.post(article)
+    packed = (await core.store.learned()).frequencies
+    counted, observed = unpack_frequencies(packed)
+    assert (counted, observed.looseness.article_count) == (72, 72)
+    assert observed.looseness.by_language["en"] < 0
+    records = [r for r in await core.store.records(range(1, 73)) if r is not None]
+    expected = with_looseness(observed, core.clusterer.shipped, unpack_columns(records))
+    assert observed.looseness == expected.looseness
+    # Counted again at the next tenth, and not measured.
+    for article in articles[73:80]:
+        await core.ingest.post(article)
+    counted, observed = unpack_frequencies((await core.store.learned()).frequencies)
+    assert (counted, observed.looseness) == (79, expected.looseness)
+    frequencies = core.clusterer.decider.refinement.frequencies
+    assert isinstance(frequencies, FrequencyTable)
+    assert frequencies.observed.looseness == expected.looseness
+
+
+async def test_the_night_measures_looseness(core: Core) -> None:
+    for article in samples()[:5]:
+        await core.ingest.post(article)
+    await core.nightly.run()
+    _, observed = unpack_frequencies((await core.store.learned()).frequencies)
+    assert observed.looseness.article_count == observed.article_count == 5
 
 
 async def test_two_that_learn_at_once_count_once(core: Core) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import orjson
@@ -12,11 +13,11 @@ from redis import Redis
 
 from service.housekeeping import LEASE, NIGHT_NOTE, Housekeeping, NightNote, last_night
 from service.retention import Retention
-from service.schedule import parse_schedule
-from service.store import StoreUnavailableError
+from service.schedule import MOST_ATTEMPTS, parse_schedule
+from service.store import Reassignment, StoreUnavailableError
 from service.store.expiry import ExpiringClusterStore, ExpiryStatus
-from service.views import ReclusteringInProgressError
-from tests.service.fakes import FakeBackend
+from service.views import Reclustering, ReclusteringInProgressError
+from tests.service.fakes import FakeBackend, FakeNightly
 from tests.service.store.helpers import FINGERPRINT, buckets_of_record, put
 
 pytestmark = pytest.mark.anyio
@@ -150,6 +151,114 @@ async def test_a_night_that_cannot_be_started_is_not_noted(workers: Workers) -> 
     workers.backend.away = False
     await worker.round()
     assert workers.nights == 1
+
+
+def fail_last_night(workers: Workers) -> None:
+    jobs = workers.backend.jobs
+    name = f"r_{len(jobs)}"
+    jobs[name] = replace(
+        jobs[name],
+        state="failed",
+        error="the disk is on fire",
+        finished_at=datetime.fromtimestamp(workers.clock.seconds, UTC),
+    )
+
+
+async def test_a_night_that_failed_is_tried_again_and_again(
+    workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a minute, after two more, and so on; then the next night has its turn."""
+    worker = workers.worker()
+    await worker.round()
+    workers.clock.seconds = BEGIN + 14.5 * HOUR
+    await worker.round()
+    pauses = []
+    for attempt in range(1, MOST_ATTEMPTS):
+        fail_last_night(workers)
+        failed_at = workers.clock.seconds
+        while workers.nights == attempt:
+            workers.clock.seconds += 30
+            await worker.round()
+            assert workers.clock.seconds < failed_at + 2 * HOUR
+        pauses.append((workers.clock.seconds - failed_at) / 60)
+        assert workers.told[-1][1] is not None
+        assert workers.told[-1][1].attempts == attempt + 1
+    assert pauses == [1, 2, 4, 8, 16]
+    fail_last_night(workers)
+    for _ in range(3 * 60):
+        workers.clock.seconds += 120
+        await worker.round()
+    assert workers.nights == MOST_ATTEMPTS
+    told = [record.message for record in caplog.records]
+    assert told.count("the scheduled night failed, trying again") == MOST_ATTEMPTS - 1
+    assert told.count("the scheduled night failed, and waits for the next") == 1
+    assert {getattr(record, "reason", "the disk is on fire") for record in caplog.records} == {
+        "the disk is on fire"
+    }
+    workers.clock.seconds = BEGIN + 39 * HOUR
+    await worker.round()
+    assert workers.nights == MOST_ATTEMPTS + 1
+    night = await last_night(workers.store)
+    assert night is not None
+    assert night.attempts == 1
+
+
+async def test_one_whose_process_does_not_start_is_tried_again(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = workers.worker()
+    await worker.round()
+
+    async def broken() -> Reclustering:
+        raise OSError("no more processes")
+
+    workers.clock.seconds = BEGIN + 15 * HOUR
+    with monkeypatch.context() as patched:
+        patched.setattr(FakeNightly, "start", lambda _: broken())
+        await worker.round()
+    night = await last_night(workers.store)
+    assert night is not None
+    assert (night.reclustering_id, night.attempts) == ("", 1)
+    assert "no more processes" in night.failure
+    await worker.round()
+    assert workers.nights == 0
+    workers.clock.seconds += 61
+    await worker.round()
+    await worker.round()
+    assert workers.nights == 1
+
+
+async def test_a_night_that_went_well_is_not_looked_at_again(workers: Workers) -> None:
+    worker = workers.worker()
+    await worker.round()
+    workers.clock.seconds = BEGIN + 15 * HOUR
+    await worker.round()
+    await worker.round()
+    night = await last_night(workers.store)
+    assert night is not None
+    assert night.settled
+    fail_last_night(workers)
+    workers.clock.seconds += HOUR
+    await worker.round()
+    assert workers.nights == 1
+
+
+async def test_what_a_dead_job_left_is_carried_out(workers: Workers) -> None:
+    store = workers.store
+    await put(store, "one", [1], cluster_id="c_a")
+    await put(store, "two", [2], cluster_id="c_b")
+
+    async def dying(job: str) -> bool:
+        return False
+
+    carry_out = store._fold_all
+    store._fold_all = dying  # type: ignore[method-assign]
+    await store.reassign(Reassignment({1: ("c_a", "c_b")}, {}, {"c_a": "c_b"}, {}, BEGIN))
+    store._fold_all = carry_out  # type: ignore[method-assign]
+    with Redis.from_url(workers_url(workers)) as client:
+        assert client.hget("ss:{default}:meta", "switch") == b"folding"
+        await workers.worker(None).round()
+        assert client.hget("ss:{default}:meta", "switch") is None
 
 
 async def test_two_nights_down_are_made_up_for_by_one(workers: Workers) -> None:

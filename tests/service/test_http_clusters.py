@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
+from service.reclustering_schemas import ReclusteringListOutput, ReclusteringOutput
 from service.schemas import (
     ArticlePageOutput,
     ClusterOutput,
     ClusterPageOutput,
     MergedOutput,
-    ReclusteringListOutput,
-    ReclusteringOutput,
 )
 from tests.service.fakes import FakeBackend, assert_problem, open_client
 

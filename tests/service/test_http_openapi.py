@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from clustering.articles import Article
 from clustering.neighbourhood import RunnerUp
-from service import schemas, views
+from service import reclustering_schemas, schemas, views
 from service.app import create_app
 from service.problems import CATALOGUE
 from service.settings import Settings
@@ -127,8 +127,8 @@ def test_input_has_the_fields_of_an_article() -> None:
         (schemas.SeriesOutput, views.SeriesView),
         (schemas.ClusterOutput, views.ClusterView),
         (schemas.MergedOutput, views.MergedView),
-        (schemas.ReclusteringChangeOutput, views.ReclusteringChange),
-        (schemas.ReclusteringOutput, views.Reclustering),
+        (reclustering_schemas.ReclusteringChangeOutput, views.ReclusteringChange),
+        (reclustering_schemas.ReclusteringOutput, views.Reclustering),
     ],
 )
 def test_documented_fields_are_the_rendered_ones(model: type[BaseModel], view: type[Any]) -> None:

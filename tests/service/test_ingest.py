@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -14,7 +14,7 @@ from clustering.errors import InvalidArticleError
 from clustering.learning import LineLearner
 from clustering.metrics import bcubed
 from clustering.online import OnlineClusterer
-from clustering.preparer import extract_article
+from clustering.preparer import ExtractedArticle, PreparedMany, Preparer, extract_article
 from service.ingest import Ingest
 from service.samples import sample_labels
 from service.store import (
@@ -284,6 +284,49 @@ async def test_one_bad_article_among_many(core: Core) -> None:
     assert isinstance(last, IngestOutcome)
     assert last.cluster_id == first.cluster_id
     assert (await core.places()).keys() == {QUAKE, QUAKE_COPY}
+
+
+async def test_a_batch_ends_as_one_after_the_other(core: Core, redis_url: str) -> None:
+    """Prepared together, pages between them, more of them than go together; decided in order."""
+    batch = [
+        replace(item, html=f"<p>{item.text}</p>", text="") if number % 20 == 7 else item
+        for number, item in enumerate(samples())
+    ]
+    together = await core.ingest.post_many(batch)
+    other = RedisClusterStore(redis_url, collection="other")
+    await other.open(core.clusterer.fingerprint())
+    single = make_ingest(make_core(redis_url), other)
+    name: dict[str, str] = {}
+    for outcome, item in zip(together, batch, strict=True):
+        assert isinstance(outcome, IngestOutcome)
+        alone = await single.post(item)
+        assert (outcome.article_id, outcome.decision, outcome.similarity) == (
+            alone.article_id,
+            alone.decision,
+            alone.similarity,
+        )
+        assert name.setdefault(outcome.cluster_id, alone.cluster_id) == alone.cluster_id
+    await other.close()
+
+
+class BrokenPreparer(Preparer):
+    """Has a defect that one article brings to light."""
+
+    def prepare_many(self, extracted: Sequence[ExtractedArticle]) -> PreparedMany:
+        if any(item.text == sample(VERDICT).text for item in extracted):
+            raise ZeroDivisionError
+        return super().prepare_many(extracted)
+
+
+async def test_a_defect_loses_no_other_article_of_a_batch(core: Core) -> None:
+    shipped = core.clusterer.preparer
+    core.clusterer.preparer = BrokenPreparer(shipped.frequencies, shipped.scheme)
+    batch = [sample(QUAKE), sample(VERDICT), sample(QUAKE_COPY)]
+    first, broken, last = await core.ingest.post_many(batch)
+    assert isinstance(broken, ZeroDivisionError)
+    assert isinstance(first, IngestOutcome)
+    assert isinstance(last, IngestOutcome)
+    assert last.cluster_id == first.cluster_id
 
 
 class FailingStore(RedisClusterStore):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from service.nightly import Nightly
 from service.store import Reassignment, ReassignmentResult, keys
-from service.store.plans import Switch
 from service.store.redis_store import RedisClusterStore
 from service.views import Reclustering, ReclusteringInProgressError
 from tests.service.test_clusterer import table
@@ -214,7 +214,7 @@ async def test_a_run_that_was_overtaken_applies_nothing(core: Core) -> None:
 class BreakingStore(RedisClusterStore):
     """Fails at the last step."""
 
-    async def apply(self, reassignment: Reassignment, switch: Switch) -> ReassignmentResult:
+    async def apply(self, *_: Any, **__: Any) -> ReassignmentResult:
         raise RuntimeError("the disk is on fire")
 
 
@@ -307,3 +307,19 @@ async def test_a_job_that_fell_silent_is_reported(core: Core) -> None:
     assert job.state == "failed"
     assert job.error is not None
     assert "run it again" in job.error
+
+
+async def test_stopping_the_service_stops_its_job(core: Core) -> None:
+    await post(core, QUAKE, QUAKE_COPY)
+    started = await core.nightly.start()
+    assert started.state == "queued"
+    await core.nightly.stop()
+    stopped = await core.nightly.get(started.reclustering_id)
+    assert stopped is not None
+    assert (stopped.state, stopped.error) == (
+        "failed",
+        "the service was stopped while the job ran",
+    )
+    # Another worker may begin at once.
+    assert (await core.nightly.run()).state == "applied"
+    await core.nightly.stop()

@@ -73,9 +73,9 @@ class HookedStore(RedisClusterStore):
         await self._run_hook("records")
         return found
 
-    async def apply(self, reassignment: Any, switch: Any) -> Any:
+    async def apply(self, reassignment: Any, switch: Any, **more: Any) -> Any:
         await self._run_hook("apply")
-        return await super().apply(reassignment, switch)
+        return await super().apply(reassignment, switch, **more)
 
     async def rewrite(self, rewrite: Any) -> Any:
         await self._run_hook("rewrite")

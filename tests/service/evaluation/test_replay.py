@@ -135,19 +135,23 @@ def test_pairs_together(rows: list[tuple[str, str]]) -> None:
 
 
 def test_means_weigh_pairs() -> None:
-    def night(pairs: int, by_day: int, by_night: int, churn: float) -> Night:
+    def night(pairs: int, by_day: int, by_night: int, churn: float, unexplained: int = 0) -> Night:
         return Night(
             *("2025-03-03", 10, 10, 1, 5, 0.5, churn, 0, 0, 0, 0),
             pairs=pairs,
             parted_by_day=by_day,
             parted_by_night=by_night,
+            parted_by_reason={"arrivals": by_day + by_night - unexplained},
+            unexplained=unexplained,
             unresolved_ids=0,
         )
 
-    found = Nights((night(0, 0, 0, 0.0), night(90, 9, 0, 0.5), night(10, 0, 1, 0.1)), 0)
+    found = Nights((night(0, 0, 0, 0.0), night(90, 9, 0, 0.5, 2), night(10, 0, 1, 0.1)), 0)
     assert found.nights[1].pairs_kept == pytest.approx(0.9)
     assert found.pairs_kept == pytest.approx(0.9)
     assert found.pairs_kept_by_night == pytest.approx(0.99)
+    assert found.pairs_kept_or_explained == pytest.approx(0.98)
+    assert found.parted_by_reason == {"arrivals": 8}
     assert found.mean_id_churn == pytest.approx(0.2)
 
 

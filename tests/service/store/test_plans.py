@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -11,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.store import Reassignment, ReassignmentResult, StoreUnavailableError
-from service.store.plans import RefusedError, RollbackResult, Standing, StoredPlan, Switch
+from service.store import Reassignment, ReassignmentResult
+from service.store.parts import parts_of
+from service.store.plans import RefusedError, RollbackResult, StoredPlan, Switch
 from service.store.redis_store import RedisClusterStore
-from service.store.steps import divide
 from tests.service.store.helpers import NOW, put
 from tests.service.store.test_clusters import cluster_of, fill, handles_of
 
@@ -185,119 +184,33 @@ async def test_what_a_job_rests_on_is_checked(store: RedisClusterStore) -> None:
     assert await store.job(JOB) == b"running"
 
 
-async def test_a_large_one_goes_in_steps(
-    store: RedisClusterStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Cut off between two steps, what was applied can be taken back; so can the whole."""
-    monkeypatch.setattr("service.store.plans._MOVES_PER_STEP", 2)
-    sizes = {f"c_{letter}": 2 for letter in "abcdef"}
-    await fill(store, **sizes)
-    before = await places(store)
-    ids = list(sizes)
-    moves = {
-        handle: (old, new)
-        for number, (old, new) in enumerate(zip(ids[::2], ids[1::2], strict=True))
-        for handle in (4 * number + 1, 4 * number + 2)
-    }
-    merged = dict(moves.values())
-    switch = await begin(store)
-    run, calls = store._connection.run, 0
-
-    async def breaking(name: str, *arguments: Any) -> Any:
-        nonlocal calls
-        calls += name == "reassign"
-        if calls == 3:
-            raise StoreUnavailableError("gone")
-        return await run(name, *arguments)
-
-    monkeypatch.setattr(store._connection, "run", breaking)
-    with pytest.raises(StoreUnavailableError):
-        await store.apply(changes(moves, merged=merged), switch)
-    monkeypatch.setattr(store._connection, "run", run)
-    half = await places(store)
-    assert sum(half[name] != before[name] for name in before) == 4
-    assert await store.job(JOB) == b"running"
-    standing = await store.standing()
-    assert (standing.unfinished_job, standing.applied_job, standing.generation) == (JOB, "", 0)
-    await store.release_lease("recluster", JOB)
-    await begin(store, "r_2")
-    taken = await store.rollback(
-        Switch("r_2", b"failed", standing), now_seconds=NOW, undone_job=JOB
-    )
-    assert taken == RollbackResult(4, 0, 0)
-    assert await places(store) == before
-    assert await store.job(JOB) == b"failed"
-    assert await store.standing() == Standing(0)
-    # The same plan is as good as it was.
-    await store.release_lease("recluster", "r_2")
-    again = await begin(store)
-    assert (await store.apply(changes(moves, merged=merged), again)).moved == 6
-    assert await store.standing() == Standing(1, JOB)
-    assert {(await cluster_of(store, old)).merged_into for old in merged} == set(merged.values())
-    back = Switch(JOB, b"back", await store.standing())
-    assert await store.rollback(back, now_seconds=NOW) == RollbackResult(6, 0, 0)
-    assert await places(store) == before
-    assert await store.standing() == Standing(2)
-    assert await store.check() == []
-
-
-async def test_a_large_one_that_is_refused_half_way_leaves_nothing(
-    store: RedisClusterStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.store.plans._MOVES_PER_STEP", 1)
-    await fill(store, c_a=2, c_b=1, c_c=2)
-    before = await places(store)
-    switch = await begin(store)
-    run, calls = store._connection.run, 0
-
-    async def refusing(name: str, *arguments: Any) -> Any:
-        nonlocal calls
-        calls += name == "reassign"
-        if calls == 2 and name == "reassign":
-            return [b"refused", b"constrained"]
-        return await run(name, *arguments)
-
-    monkeypatch.setattr(store._connection, "run", refusing)
-    with pytest.raises(RefusedError) as caught:
-        await store.apply(changes({1: ("c_a", "c_b"), 4: ("c_c", "c_d")}), switch)
-    assert caught.value.reason == "constrained"
-    assert await places(store) == before
-    assert await store.job(JOB) == b"running"
-    assert await store.standing() == Standing(0)
-    assert await store.check() == []
-
-
 @settings(deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40),
-    st.integers(1, 10),
-)
-def test_steps_are_whole_components(pairs: list[tuple[int, int]], limit: int) -> None:
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40))
+def test_parts_are_whole_components(pairs: list[tuple[int, int]]) -> None:
     moves = {h: (f"c_{a}", f"c_{b}") for h, (a, b) in enumerate(pairs, 1)}
     split = {old: [new] for old, new in moves.values() if old < new}
     groups = dict.fromkeys(range(0, 50, 3), "d_x")
     whole = changes(moves, groups=groups, merged=dict(moves.values()), split=split)
-    steps = divide(whole, moves_per_step=limit)
+    parts = parts_of(whole)
     graph = nx.Graph(moves.values())
-    sizes = [len(step.moves) for step in steps]
-    for step in steps:
-        touched = {name for pair in step.moves.values() for name in pair}
-        others = {
-            name
-            for other in steps
-            if other is not step
-            for pair in other.moves.values()
-            for name in pair
-        }
-        assert not touched & others
-        assert touched >= step.merged_into.keys() | step.split_into.keys() or len(steps) == 1
-        if len(step.moves) > limit:  # one component that is larger than a step
-            assert nx.is_connected(graph.subgraph(touched))
-    assert sum(sizes) == len(moves)
-    assert {h: p for step in steps for h, p in step.moves.items()} == moves
-    assert {h: g for step in steps for h, g in step.group_moves.items()} == groups
-    assert {o: n for step in steps for o, n in step.merged_into.items()} == whole.merged_into
-    assert {o: n for step in steps for o, n in step.split_into.items()} == split
+    assert {frozenset(part.clusters) for part in parts} == {
+        frozenset(found) for found in nx.connected_components(graph)
+    }
+    told = {handle: names for part in parts for handle, *names in part.moves}
+    assert told == {
+        h: [old, new, groups.get(h, "")]
+        for h, (old, new) in moves.items()
+        if old != new or h in groups
+    }
+    for part in parts:
+        named = {name for _, old, new, _ in part.moves for name in (old, new)}
+        assert named | {name for pair in (*part.merged, *part.split) for name in pair} <= (
+            part.clusters
+        )
+    assert dict(pair for part in parts for pair in part.merged) == whole.merged_into
+    assert sorted(pair for part in parts for pair in part.split) == sorted(
+        (old, new) for old, news in split.items() for new in news
+    )
 
 
 async def test_plans_are_dropped(store: RedisClusterStore) -> None:
