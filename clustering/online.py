@@ -31,7 +31,7 @@ from clustering.neighbourhood import NEW, Neighbour, Neighbourhood, RunnerUp, To
 from clustering.prepare import FrequencyTable, ObservedFrequencies
 from clustering.propose import CandidateIndex, SignatureScheme, bucket_ids
 from clustering.reconcile import reconcile
-from clustering.refine import LookAlike, LookAlikeKind, Refinement
+from clustering.refine import LookAlike, LookAlikeKind, Refinement, other_subjects
 from clustering.unpacking import Comparable, features_of
 
 
@@ -170,6 +170,11 @@ class Decider:
         others = np.arange(1, len(candidates) + 1)
         first = np.zeros_like(others)
         alike, kinds = comparison.look_alikes(first, others)
+        # The linkage keeps these apart whatever else it links (`Refinement.link`).
+        everybody = np.zeros(len(comparison), dtype=np.int64)
+        for a, b in other_subjects(comparison, everybody):
+            if a == 0 and kinds[b - 1] == LookAlikeKind.NONE:
+                kinds[b - 1] = LookAlikeKind.OTHER_SUBJECT
         is_look_alike = kinds != LookAlikeKind.NONE
         similarities = np.maximum(
             np.where(is_look_alike, 0.0, alike), comparison.near_duplicates(first, others)
@@ -177,10 +182,12 @@ class Decider:
         refused = None
         # Of equals the first, which shares most buckets.
         likest = int(np.argmax(np.where(is_look_alike, alike, 0.0)))
-        look_alike = comparison.look_alike(0, likest + 1) if is_look_alike[likest] else None
-        if look_alike and alike[likest] > self.refinement.rule.required_similarity(1, 1):
+        required = self.refinement.rule.required_similarity(1, 1)
+        if is_look_alike[likest] and alike[likest] > required:
             refused = RefusedLookAlike(
-                candidates[likest].cluster_id, round(float(alike[likest]), 4), look_alike
+                candidates[likest].cluster_id,
+                round(float(alike[likest]), 4),
+                comparison.difference(0, likest + 1, LookAlikeKind(int(kinds[likest]))),
             )
         best: dict[str, float] = {}
         oldest: dict[str, int] = {}

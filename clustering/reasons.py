@@ -23,12 +23,13 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clustering.articles import ArticleFeatures
-from clustering.refine import Comparison, LookAlikeKind, Refinement
+from clustering.refine import Comparison, LookAlikeKind, Refinement, other_subjects
 from clustering.refine.linkage import (
     OUTSIDE_SIMILARITY,
     WEIGHED,
@@ -247,16 +248,27 @@ class _Asked:
         self._sample = sample
         self.comparison: Comparison = refinement.compare(features)
         self.matrix: Float64Array = self.comparison.similarity_matrix().astype(np.float64)
+        everybody = np.zeros(len(self.comparison), dtype=np.int64)
+        self._other_subjects = np.zeros(self.matrix.shape, dtype=np.bool_)
+        for a, b in other_subjects(self.comparison, everybody):
+            self._other_subjects[a, b] = self._other_subjects[b, a] = True
 
     def mean(self, groups: _Groups) -> float:
         """Return the mean similarity between two groups."""
-        return round(float(self.matrix[np.ix_(*map(self._sample.rows, groups))].mean()), 4)
+        return round(float(self._between(self.matrix, groups).mean()), 4)
+
+    def _between(self, pairs: NDArray[Any], groups: _Groups) -> NDArray[Any]:
+        """Return what a matrix says of the pairs between two groups."""
+        between: NDArray[Any] = pairs[np.ix_(*map(self._sample.rows, groups))]
+        return between
 
     def accepts(self, groups: _Groups, near: Sequence[Sequence[int]] = ()) -> bool:
         """Whether the rule would join two groups, with these others and nothing else near."""
         if set(groups[0]) & set(groups[1]):
             return True  # one and the same
         some, others = groups
+        if self._between(self._other_subjects, groups).any():
+            return False
         return weigh(
             self.mean(groups),
             float(len(some)),
@@ -273,6 +285,7 @@ class _Asked:
         """Count pairs of look-alikes by their kind."""
         rows = np.meshgrid(*map(self._sample.rows, groups), indexing="ij")
         _, kinds = self.comparison.look_alikes(*(part.ravel() for part in rows))
+        kinds[self._between(self._other_subjects, groups).ravel()] = LookAlikeKind.OTHER_SUBJECT
         return Counter(
             LookAlikeKind(kind).name.lower()
             for kind in kinds.tolist()

@@ -121,8 +121,10 @@ class LookAlikeTest:
     def explain(self, i: int, j: int) -> LookAlike | None:
         """Return why two articles are look-alikes; ``None`` when they are not."""
         kind = LookAlikeKind(int(self.kinds(np.array([i]), np.array([j]))[0]))
-        if kind is LookAlikeKind.NONE:
-            return None
+        return None if kind is LookAlikeKind.NONE else self.difference(i, j, kind)
+
+    def difference(self, i: int, j: int, kind: LookAlikeKind) -> LookAlike:
+        """Return in what two articles differ that are look-alikes of a kind."""
         return LookAlike(kind, self._only_in(i, j, kind), self._only_in(j, i, kind))
 
     def _only_in(self, i: int, j: int, kind: LookAlikeKind) -> tuple[int, ...]:

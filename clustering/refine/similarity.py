@@ -249,6 +249,11 @@ class Comparison:
         self._positions([i], [j])
         return self._look_alike_test.explain(i, j)
 
+    def difference(self, i: int, j: int, kind: LookAlikeKind) -> LookAlike:
+        """Return in what one pair differs, as `look_alikes` or `other_subjects` say it does."""
+        self._positions([i], [j])
+        return self._look_alike_test.difference(i, j, kind)
+
     def copy_evidence(
         self, first: ArrayLike, second: ArrayLike, *, least_estimate: float = 0.4
     ) -> Float32Array:

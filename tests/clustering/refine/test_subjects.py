@@ -10,11 +10,14 @@ import pytest
 
 from clustering.articles import Article, ArticleFeatures
 from clustering.batch import recluster
-from clustering.online import OnlineClusterer
+from clustering.neighbourhood import Neighbour
+from clustering.online import Decider, OnlineClusterer
 from clustering.prepare import FrequencyTable
+from clustering.prepare.stems import stem, term_id
 from clustering.preparer import Preparer
 from clustering.propose import SignatureScheme
-from clustering.refine import Comparison, Refinement, other_subjects
+from clustering.reasons import ReasonKind, Reasons
+from clustering.refine import Comparison, LookAlikeKind, Refinement, other_subjects
 
 
 @cache
@@ -153,3 +156,44 @@ def test_blocks_with_two_subjects_stay_together() -> None:
     assert labels.tolist()[0] == 0
     apart = refinement().link(compare(MARLOWE, TAKEOVER, TARRANT), blocks=[[0, 1], [2]])
     assert apart.tolist() == [0, 1]
+
+
+PROSE = (
+    " The company said the gain reflects strong demand for boats on the eastern lakes, where an "
+    "early spring brought anglers and weekend sailors to the yards. Directors expect the trend to "
+    "hold until autumn, provided that fuel stays cheap and no further storms damage the marinas."
+)
+
+
+def told(title: str, profit: str) -> ArticleFeatures:
+    """An item with more words than figures, which `lookalikes` lets pass."""
+    return prepared(title, f"Shr 31 cts vs 27 cts. Net {profit},114 vs {profit},903.{PROSE}")
+
+
+LONG_MARLOWE = told("MARLOWE INC <MRLW> 2ND QTR NET", "1,398")
+LONG_TARRANT = told("TARRANT CO <TRNT> 2ND QTR NET", "1,277")
+
+
+def test_the_answer_to_a_post_says_so() -> None:
+    assert compare(LONG_MARLOWE, LONG_TARRANT).look_alike(0, 1) is None
+    weighed = Decider(refinement()).weigh(LONG_TARRANT, [Neighbour(1, "A", "d1", LONG_MARLOWE)])
+    assert weighed.touched == {}
+    assert weighed.refused is not None
+    assert weighed.refused.look_alike.kind is LookAlikeKind.OTHER_SUBJECT
+    named = weighed.refused.look_alike.first_term_ids
+    assert term_id(stem("tarrant", "en")) in named
+    assert term_id(stem("marlowe", "en")) not in named
+
+
+def test_a_night_that_parts_them_says_so() -> None:
+    renamed = told("MARLOWE INC <MRLW> 2ND QTR NET", "1,277")
+    found = Reasons(
+        refinement(),
+        refinement(),
+        features_before=[LONG_MARLOWE, renamed],
+        features_after=[LONG_MARLOWE, LONG_TARRANT],
+        labels_before=["X", "X"],
+        labels_after=["X", "N"],
+    ).parted("X")
+    assert found["N"].kind is ReasonKind.LOOK_ALIKE
+    assert found["N"].look_alike == "other_subject"
