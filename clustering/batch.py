@@ -182,13 +182,13 @@ def recluster(
     candidate_pair_count = pairs.candidate_pair_count
     if candidate_pair_count is None:
         candidate_pair_count = int(pairs.first.size)
-    alike = pairs.similarities > 0
+    pairs = pairs.plausible(refinement.rule)
     labels = link_parted(
         comparison,
         refinement.rule,
-        pairs.first[alike],
-        pairs.second[alike],
-        pairs.similarities[alike],
+        pairs.first,
+        pairs.second,
+        pairs.similarities,
         blocks=[*linked, *copies],
         cannot_link=forbidden,
         most_members_measured=limits.members_compared,
