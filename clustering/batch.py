@@ -314,8 +314,8 @@ def _identical(digests: Digests, comparison: Comparison, apart: Int64Array) -> l
 def _duplicate_groups(
     comparison: Comparison,
     labels: Int64Array,
-    first: Int64Array,
-    second: Int64Array,
+    first: NDArray[np.integer],
+    second: NDArray[np.integer],
     identical: Sequence[Sequence[int]],
     members_compared: int,
 ) -> Int64Array:

@@ -74,15 +74,15 @@ class ComparedPairs:
     Attributes
     ----------
     first, second
-        int64, shape (n,): i and j.
+        int32 or int64, shape (n,): i and j.
     similarities
         float32, shape (n,), in [0, 1].
     candidate_pair_count
         How many candidate pairs there were, if some of them were left out.
     """
 
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
+    first: NDArray[np.integer]
+    second: NDArray[np.integer]
     similarities: Float32Array
     candidate_pair_count: int | None = None
 
@@ -164,9 +164,4 @@ def find_pairs_here(search: PairSearch) -> ComparedPairs:
     del found
     order = np.lexsort((second, first))
     search.report("similarities", count, count)
-    return ComparedPairs(
-        first[order].astype(np.int64),
-        second[order].astype(np.int64),
-        similarities[order],
-        candidate_pair_count,
-    )
+    return ComparedPairs(first[order], second[order], similarities[order], candidate_pair_count)

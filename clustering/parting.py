@@ -19,8 +19,8 @@ from clustering.refine.linkage_sparse import link_sparse
 def link_parted(
     comparison: Comparison,
     rule: MergeRule,
-    first: Int64Array,
-    second: Int64Array,
+    first: NDArray[np.integer],
+    second: NDArray[np.integer],
     similarities: NDArray[np.floating],
     *,
     blocks: Sequence[Sequence[int]] = (),
@@ -64,9 +64,19 @@ def link_parted(
             most_members_measured=most_members_measured,
         )
 
-    everything = np.arange(len(comparison), dtype=np.int64)
-    labels = linked(everything, np.ones(first.size, dtype=np.bool_), cannot_link)
-    block_of = everything.copy()
+    # The first time in place: of a large window the pairs fill gigabytes.
+    labels = link_sparse(
+        len(comparison),
+        first,
+        second,
+        similarities,
+        rule,
+        comparison.similarities,
+        blocks=blocks,
+        cannot_link=cannot_link,
+        most_members_measured=most_members_measured,
+    )
+    block_of = np.arange(len(comparison), dtype=np.int64)
     for block in blocks:
         block_of[list(block)] = block[0]
     apart = [(a, b) for a, b in other_subjects(comparison, labels) if block_of[a] != block_of[b]]
