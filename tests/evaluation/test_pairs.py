@@ -18,7 +18,7 @@ def test_confusion() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "least_accuracy"), [("pairs_telegram_en", 0.77), ("pairs_telegram_ru", 0.62)]
+    ("name", "least_accuracy"), [("pairs_telegram_en", 0.77), ("pairs_telegram_ru", 0.635)]
 )
 def test_telegram(data_dir: Path, name: str, least_accuracy: float) -> None:
     counts = measure_pairs(data_dir, name)
