@@ -86,7 +86,8 @@ def _alternatives(pattern: str, at: int) -> tuple[list[_Sequence], int]:
     found = [sequence]
     while at < len(pattern):
         token = _TOKEN.match(pattern, at)
-        assert token is not None  # the last alternative takes any character  # noqa: S101
+        if token is None:  # not seen: the last alternative takes any character
+            raise ValueError(f"no token of a pattern at {at} of {pattern!r}")
         if token["close"]:
             return found, at
         at = token.end()
