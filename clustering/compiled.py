@@ -1,26 +1,57 @@
 """Hot loops compiled to machine code: the one module that imports numba.
 
 Everything else says ``@compiled`` and keeps its types, which numba's own decorator would lose.
+
+Compiling is slow (a hundred functions, most of a second each for the larger ones), so as little as
+possible of it is done:
+
+- A loop that only other compiled loops call gets no entry points for the interpreter, which cost
+  more than a short loop itself, is not written to disk by itself, and is compiled once for all
+  constants it is called with.
+- What was compiled is kept on disk, under a key that says what it was made of: its own code, that
+  of every compiled function it reaches, and the constants that these read from their modules. An
+  edit anywhere renews what it concerns, and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import CodeType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, event
+from numba.core.caching import FunctionCache
+from numba.core.compiler import Compiler
+from numba.core.registry import CPUDispatcher
 from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 _LINE_BYTES: Final = 64
 
+# Division by zero follows numpy; no entry point for C, which nothing calls.
+_OPTIONS: Final = {
+    "nopython": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "boundscheck": None,
+    "no_cfunc_wrapper": True,
+}
+_LOOKING_SECONDS: Final = 0.05
+_CONSTANTS: Final = (bool, int, float, complex, str, bytes, tuple, frozenset, np.generic)
+
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
+
+
+class _LeftToOthersError(Exception):
+    """Another process is compiling; see `leave_to`."""
 
 
 def compiled(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
@@ -37,21 +68,139 @@ def compiled(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, 
     Parameters
     ----------
     function
-        A function within numba's nopython subset. When it calls another compiled function of a
-        different module, a change there does not renew the cache of this one: keep callers and
-        callees in one module, or delete ``__pycache__`` after editing.
+        A function within numba's nopython subset.
 
     Notes
     -----
     In numba ``uint32 * uint32`` is a ``uint64``; wrap the result in ``np.uint32(...)`` to get
     the arithmetic modulo 2^32 that C has.
     """
-    try:
-        dispatcher = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:
-        # Raised at decoration time: "cannot cache function: no locator available".
-        dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+    dispatcher = _Called(function)
+    # "Cannot cache function: no locator available": it is then compiled by every process.
+    with suppress(RuntimeError):
+        dispatcher.enable_caching()
     return cast("Callable[_Parameters, _Result]", dispatcher)
+
+
+class _Called(CPUDispatcher):
+    """Compiles what the interpreter calls. What compiled code calls, another one compiles."""
+
+    def __init__(
+        self,
+        py_func: Callable[..., Any],
+        locals: Any = None,  # noqa: A002 - numba hands it over by this name
+        targetoptions: Any = None,
+        pipeline_class: Any = Compiler,
+    ) -> None:
+        super().__init__(py_func, locals or {}, dict(targetoptions or _OPTIONS), pipeline_class)
+        self._within = _Within(
+            py_func, locals or {}, {**_OPTIONS, "no_cpython_wrapper": True}, pipeline_class
+        )
+
+    def compile(self, sig: Any) -> Any:
+        while True:
+            try:
+                return super().compile(sig)
+            except _LeftToOthersError:
+                time.sleep(_LOOKING_SECONDS)
+
+    def enable_caching(self) -> None:
+        self._cache = _Cache(self.py_func)  # type: ignore[no-untyped-call]
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        return self._within.get_call_template(args, kws)
+
+    def get_overload(self, sig: Any) -> Any:
+        return self._within.get_overload(sig)
+
+
+class _Within(CPUDispatcher):
+    """Compiles what compiled code calls; the interpreter never sees it."""
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        # A constant is a type of its own to numba: one version for each would be compiled.
+        return super().get_call_template(tuple(map(types.unliteral, args)), kws)
+
+
+class _Cache(FunctionCache):
+    """numba's cache on disk, which by itself looks at nothing but the function's own file."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        own: tuple[Any, ...] = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
+        return (*own, _content_digest(self._py_func))
+
+
+def _content_digest(function: Callable[..., Any]) -> str:
+    """Return a digest of all that a function's machine code is made of, as far as it is ours."""
+    digest = hashlib.sha256()
+    seen = {function}
+    pending = [function]
+    while pending:
+        current = pending.pop()
+        for code in _codes(current.__code__):
+            constants = [_written(item) for item in code.co_consts if not _is_code(item)]
+            digest.update(repr((code.co_code, constants, code.co_names)).encode())
+            for name in code.co_names:
+                value = current.__globals__.get(name)
+                if isinstance(value, CPUDispatcher):
+                    if value.py_func not in seen:
+                        seen.add(value.py_func)
+                        pending.append(value.py_func)
+                elif isinstance(value, np.ndarray):
+                    digest.update(repr((name, value.dtype, value.shape)).encode())
+                    digest.update(np.ascontiguousarray(value).tobytes())
+                elif isinstance(value, _CONSTANTS):
+                    digest.update(repr((name, _written(value))).encode())
+    return digest.hexdigest()
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield a function's code, and that of the functions and comprehensions inside it."""
+    yield code
+    for item in code.co_consts:
+        if isinstance(item, CodeType):
+            yield from _codes(item)
+
+
+def _is_code(item: object) -> bool:
+    return isinstance(item, CodeType)
+
+
+def _written(value: object) -> str:
+    """Return a text that is equal for equal constants of equal types, in every process."""
+    if isinstance(value, frozenset):
+        # Strings have another order in a set every time.
+        return repr(sorted(map(_written, value)))
+    return repr(value)
+
+
+def leave_to(others: Callable[[], bool] | None) -> None:
+    """Let this process wait for what others compile, as long as ``others`` says that they do.
+
+    A loop that is neither compiled here nor kept on disk is then looked for on the disk again and
+    again, until it is there or they have ended. ``None`` ends it.
+    """
+    _leaving.others = others
+
+
+class _Leaving(event.Listener):
+    """Hears of every function that is about to be compiled, and may raise instead."""
+
+    def __init__(self) -> None:
+        self.others: Callable[[], bool] | None = None
+
+    def on_start(self, event: Any) -> None:
+        # What a loop calls is compiled with it.
+        others = self.others
+        if isinstance(event.data["dispatcher"], _Called) and others is not None and others():
+            raise _LeftToOthersError
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+_leaving: Final = _Leaving()
+event.register("numba:compile", _leaving)  # type: ignore[no-untyped-call]
 
 
 def _prefetching(

@@ -11,20 +11,15 @@ import threading
 import time
 from collections.abc import Callable
 
-import numpy as np
-
-from clustering.articles import Article, UInt64Array
+from clustering.articles import UInt64Array
 from clustering.errors import ConfigurationError
-from clustering.neighbourhood import Neighbour, TouchedCluster
-from clustering.packing import pack_features, unpack_features
-from clustering.propose import bucket_ids, bucket_weights, rank_shared
-from clustering.unpacking import PackedFeatures
+from clustering.packing import unpack_features
+from clustering.propose import bucket_ids
 from service.clusterer import Clusterer
+from service.compiling import compile_here, serving_is_compiled
 from service.constraints import Constraining
 from service.constraints_in_force import FollowedConstraints
-from service.examples import ARTICLE_EXAMPLE
 from service.housekeeping import Housekeeping, NightNote, last_night
-from service.identifiers import mint_cluster_id, mint_duplicate_group_id
 from service.ingest import Ingest
 from service.lineage import Lineage
 from service.nightly import Nightly
@@ -34,11 +29,7 @@ from service.settings import Settings
 from service.store.embedded import attach
 from service.store.expiry import ExpiringClusterStore, ExpiryStatus
 from service.telemetry import Metrics
-
-_WARM_UP_TEXT = str(ARTICLE_EXAMPLE["text"])
-_WARM_UP_PAGE = Article(
-    html=f"<html><body><h1>Ferry aground</h1><p>{_WARM_UP_TEXT}</p></body></html>"
-)
+from service.warming import FIRST, SERVING, pages
 
 
 class RedisBackend:
@@ -120,38 +111,25 @@ class RedisBackend:
         )
 
     def warm_up(self) -> None:
-        """Cluster a few articles in memory and forget them.
+        """Do what a posting asks for on a few articles in memory, and forget them.
 
         Loading language models and compiled code takes a second, which the first article would
-        otherwise wait for, and with it everything else on the event loop. What only pages need is
-        loaded by `warm_up_pages`.
+        otherwise wait for, and with it everything else on the event loop. Where it is being
+        compiled still (`service.compiling`), this returns when an article can be prepared and
+        stored; the first that meets others then waits for the rest. What only pages need is loaded
+        by `warm_up_rest`.
         """
-        preparer, decider = self.clusterer.preparer, self.clusterer.decider
-        features = preparer.prepare(Article(text=_WARM_UP_TEXT)).features
-        buckets = bucket_ids(features, self.clusterer.scheme)
-        rank_shared(np.ones(1, dtype=np.uint32), bucket_weights(buckets)[:1].astype(np.uint32), 1)
-        record = pack_features(features)
-        # Only an article that meets others is compared and linked.
-        new, *others = (PackedFeatures(record) for _ in range(4))
-        members = tuple(
-            Neighbour(handle, "c_warm", "d_warm", item) for handle, item in enumerate(others)
-        )
-        decider.weigh(new, members)
-        decider.decide(
-            new,
-            [TouchedCluster("c_warm", len(members), members)],
-            mint_cluster_id=mint_cluster_id,
-            mint_duplicate_group_id=mint_duplicate_group_id,
-        )
-        # What is loaded by now stays. Looking through it for garbage again and again would hold up
-        # whatever is being answered, by some 40 ms each time.
-        gc.collect()
-        gc.freeze()
+        for name, piece in SERVING.items():
+            if name in FIRST or serving_is_compiled():
+                piece(self.clusterer)
+        compile_here()
+        _keep_what_is_loaded()
 
-    def warm_up_pages(self) -> None:
-        """Load what takes articles out of markup, which most services are never asked for."""
-        self.clusterer.preparer.prepare(_WARM_UP_PAGE)
-        gc.freeze()
+    def warm_up_rest(self) -> None:
+        """Load what an article that meets others needs, if it is not, and what pages need."""
+        for piece in (*SERVING.values(), pages):
+            piece(self.clusterer)
+        _keep_what_is_loaded()
 
     async def open(self) -> None:
         """Connect and check that the stored data was written under this configuration."""
@@ -159,7 +137,7 @@ class RedisBackend:
         if self._housekeeping is not None:
             self._housekeeping.begin()
             # The service is ready for text while it loads the rest.
-            threading.Thread(target=self.warm_up_pages, daemon=True).start()
+            threading.Thread(target=self.warm_up_rest, daemon=True).start()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -179,6 +157,15 @@ class RedisBackend:
     async def ping(self) -> None:
         """Return when the server answers, or raise `StoreUnavailableError`."""
         await self._store.ping()
+
+
+def _keep_what_is_loaded() -> None:
+    """Exempt it from being looked through for garbage again and again.
+
+    That would hold up whatever is being answered, by some 40 ms each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _teller(metrics: Metrics) -> Callable[[ExpiryStatus, NightNote | None], None]:

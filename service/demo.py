@@ -32,7 +32,7 @@ from service.client import ClientError, ServiceClient
 from service.console import CommandError, ExitCode, counted
 from service.samples import sample_articles
 
-# The first start of an installation compiles the hot loops, which takes most of this.
+# The first start of an installation compiles the hot loops, on a busy machine in most of this.
 _START_SECONDS = 90.0
 _RECLUSTERING_SECONDS = 60.0
 _STOP_SECONDS = 20.0

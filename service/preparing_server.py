@@ -13,7 +13,12 @@ import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 from clustering.articles import Article  # noqa: E402
+from clustering.compiled import leave_to  # noqa: E402
 from service.article_chunks import ArticleChunk, chunk_preparing  # noqa: E402
+from service.compiling import is_running  # noqa: E402
+
+# Where nothing is compiled yet, two processes are at it (`service.commands.cluster`).
+leave_to(is_running)
 
 # Whatever needs another part of the tables loads it when it comes.
 _NEWS = "The harbour at Port Hope was closed on Tuesday, the ministry said. It opens again in May."

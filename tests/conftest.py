@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from service.compiling import begin_compiling
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -17,12 +19,17 @@ def in_ci() -> bool:
     return os.environ.get("CI", "").strip().lower() not in {"", "0", "false", "no"}
 
 
-def pytest_configure() -> None:
-    """Take Ctrl-C even where the tests run in the background.
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile once for all test processes, and take Ctrl-C even where they run in the background.
 
     A shell starts what runs behind it with Ctrl-C ignored, and whatever that starts ignores it too;
     tests that press Ctrl-C would wait for ever.
     """
+    # Several test processes would each compile the same loops: two do it before these start.
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        compiling = begin_compiling()
+        if compiling is not None:
+            compiling.wait()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

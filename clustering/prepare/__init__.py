@@ -12,6 +12,7 @@ from clustering.prepare.analysis import (
     language_of,
 )
 from clustering.prepare.boilerplate import CleanedText, clean_dump, clean_title
+from clustering.prepare.boilerplate_lines import dump_lines, measure_line
 from clustering.prepare.extract import ExtractedPage, extract_html, looks_like_html
 from clustering.prepare.frequencies import (
     SUPPORTED_LANGUAGES,
@@ -44,11 +45,13 @@ __all__ = [
     "analyse_all",
     "clean_dump",
     "clean_title",
+    "dump_lines",
     "extract_html",
     "folded_text",
     "folded_tokens",
     "language_of",
     "looks_like_html",
+    "measure_line",
     "publisher_of",
     "salient_terms",
     "salient_terms_of_all",

@@ -133,7 +133,9 @@ class Analyses:
     @property
     def token_counts(self) -> NDArray[np.int64]:
         """Tokens of each body, stop words included: int64, shape (n,)."""
-        return np.diff(self.stream.word_ends, prepend=0)
+        counts = self.stream.word_ends.copy()
+        counts[1:] -= self.stream.word_ends[:-1]
+        return counts
 
 
 def analyse(title: str, body: str, lang: str = "") -> Analysis:

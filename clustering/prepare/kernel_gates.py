@@ -12,6 +12,21 @@ import numpy as np
 
 from clustering.articles import UInt8Array, UInt32Array
 from clustering.compiled import compiled
+from clustering.prepare.code_points import (
+    APOSTROPHE,
+    CLOSE_ROUND,
+    CLOSE_SQUARE,
+    COLON,
+    COMMA_SIGN,
+    EXCLAMATION_MARK,
+    FULL_STOP,
+    HYPHEN,
+    LINE_FEED,
+    OPEN_ROUND,
+    OPEN_SQUARE,
+    QUESTION_MARK,
+    SLASH,
+)
 from clustering.prepare.line_classes import (
     BEGINS_FURNITURE,
     DECIMAL,
@@ -79,7 +94,7 @@ def begins_sentence(codes: UInt32Array, classes: UInt32Array, begin: int, at: in
         before -= 1
     if before >= begin and codes[before] in (0x22, 0x27, 0x201D, 0x2019):
         before -= 1
-    return before >= begin and codes[before] in (ord("."), ord("!"), ord("?"))
+    return before >= begin and codes[before] in (FULL_STOP, EXCLAMATION_MARK, QUESTION_MARK)
 
 
 @compiled
@@ -89,7 +104,7 @@ def may_begin_dateline(
     """Whether `trim_start` may find something: a bracket, or capitals and a dash behind."""
     first = codes[begin]
     kind = classes[first]
-    if first == ord("(") or first == 0xFF08 or kind & HAN:
+    if first == OPEN_ROUND or first == 0xFF08 or kind & HAN:
         return True
     if kind & (UPPER | TITLE) == 0:
         return False
@@ -97,18 +112,18 @@ def may_begin_dateline(
     second = codes[begin + 1] if begin + 1 < end else np.uint32(0)
     # Of capitals, or of marks that may stand in a name in capitals.
     in_capitals = classes[second] & (UPPER | TITLE) != 0 or second in (
-        ord("."),
-        ord("'"),
+        FULL_STOP,
+        APOSTROPHE,
         0x2019,
-        ord("-"),
+        HYPHEN,
     )
     if not in_capitals and not has_bracket:
         return False
     for at in range(begin + 1, end):
         code = codes[at]
-        if code == ord("("):
+        if code == OPEN_ROUND:
             return True
-        if in_capitals and (code == ord("-") or 0x2013 <= code <= 0x2015):
+        if in_capitals and (code == HYPHEN or 0x2013 <= code <= 0x2015):
             return True
     return False
 
@@ -117,9 +132,9 @@ def may_begin_dateline(
 def may_end_in_credit(codes: UInt32Array, classes: UInt32Array, begin: int, end: int) -> bool:
     """Whether `trim_end` may find something: a bracket at the end, or a word like REUTER."""
     last = codes[end - 1]
-    if last in (ord(")"), ord("]"), ord("\n")):
+    if last in (CLOSE_ROUND, CLOSE_SQUARE, LINE_FEED):
         return True
-    if last == ord(".") and end - begin > 1 and codes[end - 2] in (ord(")"), ord("]")):
+    if last == FULL_STOP and end - begin > 1 and codes[end - 2] in (CLOSE_ROUND, CLOSE_SQUARE):
         return True
     at = end - 1
     while at > begin and classes[codes[at]] & (LETTER | MARK | DECIMAL) == 0:
@@ -133,12 +148,12 @@ def may_end_in_credit(codes: UInt32Array, classes: UInt32Array, begin: int, end:
 @compiled
 def may_carry_credit(codes: UInt32Array, begin: int, end: int) -> tuple[bool, bool]:
     """Whether the captions' patterns may find a glued credit, or one of an agency."""
-    glued = codes[end - 1] in (ord(")"), ord("]"))
+    glued = codes[end - 1] in (CLOSE_ROUND, CLOSE_SQUARE)
     agency = False
     for at in range(max(begin, end - _CREDIT_CHARACTERS), end):
         code = codes[at]
-        glued |= code in (ord(":"), 0xFF1A)
-        agency |= code in (ord("("), ord("["), ord("/"))
+        glued |= code in (COLON, 0xFF1A)
+        agency |= code in (OPEN_ROUND, OPEN_SQUARE, SLASH)
     return glued, agency
 
 
@@ -146,7 +161,7 @@ def may_carry_credit(codes: UInt32Array, begin: int, end: int) -> tuple[bool, bo
 def may_name_file_picture(codes: UInt32Array, begin: int, end: int) -> bool:
     """Whether a line may begin as captions of file pictures do."""
     first = codes[begin]
-    if first in (ord("["), ord("(")):
+    if first in (OPEN_SQUARE, OPEN_ROUND):
         return True
     if end - begin < 4:
         return False
@@ -163,15 +178,15 @@ def may_name_file_picture(codes: UInt32Array, begin: int, end: int) -> bool:
 def may_count(codes: UInt32Array, classes: UInt32Array, begin: int, end: int) -> bool:
     """Whether a line with a digit may be a counter or a page's number, "12 comments"."""
     first = codes[begin]
-    if classes[first] & DECIMAL or first in (ord("("), ord("p"), ord("P")):
+    if classes[first] & DECIMAL or first in (OPEN_ROUND, ord("p"), ord("P")):
         return True
     last = codes[end - 1]
-    if last == ord(")"):
+    if last == CLOSE_ROUND:
         return True
     at = end - 1
     while at > begin and codes[at] in (
-        ord(","),
-        ord("."),
+        COMMA_SIGN,
+        FULL_STOP,
         ord("k"),
         ord("K"),
         ord("m"),

@@ -13,6 +13,28 @@ from numpy.typing import NDArray
 
 from clustering.articles import UInt8Array, UInt32Array, UInt64Array
 from clustering.compiled import compiled
+from clustering.prepare.code_points import (
+    APOSTROPHE,
+    ASTERISK,
+    AT_SIGN,
+    BAR,
+    CLOSE_CURLY,
+    CLOSE_ROUND,
+    CLOSE_SQUARE,
+    COLON,
+    DOLLAR_SIGN,
+    EXCLAMATION_MARK,
+    FULL_STOP,
+    GREATER_THAN,
+    HYPHEN,
+    LESS_THAN,
+    NUMBER_SIGN,
+    OPEN_CURLY,
+    OPEN_ROUND,
+    OPEN_SQUARE,
+    QUESTION_MARK,
+    SLASH,
+)
 from clustering.prepare.kernel_fold import put_code
 from clustering.prepare.kernel_gates import (
     begins_furniture,
@@ -168,7 +190,7 @@ def _pair_hash(first: np.uint32, second: np.uint32) -> np.uint64:
 def _begins_bare(codes: UInt32Array, classes: UInt32Array, at: int) -> bool:
     """Whether what stands before a word belongs to it by no pattern's reading."""
     before = codes[at - 1]
-    return before not in (ord("."), ord("'"), 0x2019) and classes[before] & MARK == 0
+    return before not in (FULL_STOP, APOSTROPHE, 0x2019) and classes[before] & MARK == 0
 
 
 @compiled
@@ -181,7 +203,7 @@ def _spaced_words(codes: UInt32Array, classes: UInt32Array, begin: int, end: int
         if kind & _SPACELESS:
             in_word = False
         elif in_word:
-            in_word = kind & _OF_WORD != 0 or codes[at] == ord("'") or codes[at] == 0x2019
+            in_word = kind & _OF_WORD != 0 or codes[at] == APOSTROPHE or codes[at] == 0x2019
         elif kind & _BEGINS_WORD:
             in_word = True
             words += 1
@@ -305,7 +327,7 @@ def measure_lines(
                 before = np.uint32(0)
                 while True:
                     if kind & _OF_WORD == 0:
-                        if code != ord("'") and code != 0x2019:
+                        if code != APOSTROPHE and code != 0x2019:
                             break
                         # What follows "log" in "log's" is no part of the word to a pattern.
                         if is_head:
@@ -313,8 +335,8 @@ def measure_lines(
                             head_hashed = hashed
                         is_mixed = True
                         hashed = (hashed ^ np.uint64(code)) * _GOLDEN
-                        line_hashed = (line_hashed ^ np.uint64(ord("'"))) * _GOLDEN
-                        folded[size] = ord("'")
+                        line_hashed = (line_hashed ^ np.uint64(APOSTROPHE)) * _GOLDEN
+                        folded[size] = APOSTROPHE
                         size += 1
                     elif kind & UNCOMMON == 0:
                         fold = folds[code]
@@ -369,7 +391,7 @@ def measure_lines(
                     found & DATE_WORD == 0
                     and codes[word_begin] < _BEYOND_ALPHABETS
                     and not is_mixed
-                    and (at == end or code != ord("."))
+                    and (at == end or code != FULL_STOP)
                     and (word_begin == begin or _begins_bare(codes, classes, word_begin))
                 ):
                     has_other_word = True
@@ -394,7 +416,7 @@ def measure_lines(
                         size += 1
             else:
                 if code == 0x2019:
-                    fold = np.uint32(ord("'"))
+                    fold = np.uint32(APOSTROPHE)
                 line_hashed = (line_hashed ^ np.uint64(fold)) * _GOLDEN
                 folded[size] = fold
                 size += 1
@@ -409,7 +431,7 @@ def measure_lines(
                     blank_words += 1
                 blank_begin = at + 1
                 spaces += at < begin + LONG_LOOK_CHARACTERS
-                if at >= separator_end and at + 1 < end and codes[at + 1] == ord("-"):
+                if at >= separator_end and at + 1 < end and codes[at + 1] == HYPHEN:
                     separators += 1
                     separator_end = at + 2
                     if separator_end < end and classes[codes[separator_end]] & SPACE:
@@ -417,7 +439,7 @@ def measure_lines(
                 at += 1
                 continue
             if kind & STOP:
-                has_stopped |= code in (ord("."), ord("!"), ord("?"))
+                has_stopped |= code in (FULL_STOP, EXCLAMATION_MARK, QUESTION_MARK)
                 past = at + 1
                 while past < end and classes[codes[past]] & CLOSES:
                     past += 1
@@ -436,25 +458,25 @@ def measure_lines(
                 if kind & PAIRED and at > begin and classes[codes[at - 1]] & PAIRED:
                     terms[term] = _pair_hash(codes[at - 1], code)
                     term += 1
-            if code == ord(".") or code == ord("@"):
+            if code in (FULL_STOP, AT_SIGN):
                 has_mark = True
-            elif code == ord("/"):
+            elif code == SLASH:
                 has_mark = True
                 has_bracket = True
-            elif code == ord(":") or code == 0xFF1A:
+            elif code == COLON or code == 0xFF1A:
                 has_colon = True
-                has_crumb |= at + 1 < end and codes[at + 1] == ord(":")
-            elif code in (ord("("), ord("["), ord(")"), ord("]")):
+                has_crumb |= at + 1 < end and codes[at + 1] == COLON
+            elif code in (OPEN_ROUND, OPEN_SQUARE, CLOSE_ROUND, CLOSE_SQUARE):
                 has_bracket = True
-            elif code == ord("|"):
+            elif code == BAR:
                 bars += 1
             elif code == 0x2022:
                 dots += 1
-            elif code in (ord("{"), ord("}")):
+            elif code in (OPEN_CURLY, CLOSE_CURLY):
                 has_code = True
             elif code == 0xA9:
                 has_copyright = True
-            elif code in (ord(">"), 0xBB, 0x203A):
+            elif code in (GREATER_THAN, 0xBB, 0x203A):
                 has_crumb = True
             at += 1
         if blank_words and end - blank_begin > 3:
@@ -509,7 +531,7 @@ def measure_lines(
             told |= ASKS_CODE * (
                 has_code
                 or first
-                in (ord("@"), ord("f"), ord("v"), ord("w"), ord("d"), ord("$"), ord("/"), ord("<"))
+                in (AT_SIGN, ord("f"), ord("v"), ord("w"), ord("d"), DOLLAR_SIGN, SLASH, LESS_THAN)
             )
             told |= ASKS_AGE * has_glued_digit
             # What these patterns take for another letter, no table knows.
@@ -538,8 +560,8 @@ def measure_lines(
             found & RAIL_HEADER
             and word_count <= RAIL_HEADER_WORDS
             and length <= _RAIL_HEADER_CHARACTERS
-            and last != ord(".")
-            and last != ord("?")
+            and last != FULL_STOP
+            and last != QUESTION_MARK
         ):
             told |= IS_RAIL_HEADER
         if length <= LONG_LOOK_CHARACTERS:
@@ -561,7 +583,7 @@ def measure_lines(
                 told |= ASKS_END * (
                     (has_bracket and first_kind & LOWER != 0)
                     or is_upper
-                    or first in (ord("("), ord("["), ord("-"), ord("#"), ord("*"))
+                    or first in (OPEN_ROUND, OPEN_SQUARE, HYPHEN, NUMBER_SIGN, ASTERISK)
                 )
         told |= ASKS_START_TRIM * may_begin_dateline(codes, classes, begin, end, has_bracket)
         told |= ASKS_END_TRIM * may_end_in_credit(codes, classes, begin, end)
@@ -583,7 +605,7 @@ def measure_lines(
             past = begin + 1
             if past < end and classes[codes[past]] & DECIMAL:
                 past += 1
-            is_bullet = past < end and codes[past] in (ord("."), ord(")"))
+            is_bullet = past < end and codes[past] in (FULL_STOP, CLOSE_ROUND)
         row = features[line]
         row[F_LOG_WORDS] = np.log1p(word_count) / 3.0
         row[F_FEW_WORDS] = max(0.0, 1.0 - word_count / 8.0)
@@ -603,7 +625,7 @@ def measure_lines(
         row[F_MENU_WORDS] = menu_words / words if words else 0.0
         row[F_MENU_ENTRY] = found & (MENU_ENTRY | RAIL_HEADER) != 0
         row[F_STARTS_LOWER] = first_kind & LOWER != 0
-        row[F_COLON] = last == ord(":") or last == 0xFF1A
+        row[F_COLON] = last == COLON or last == 0xFF1A
         row[F_SENTENCE_LIKE] = is_sentence
         begin = end + 1
     return word_counts, features, numbers, keys, hashes, terms[:term]

@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 
 from clustering.articles import UInt8Array, UInt32Array, UInt64Array
 from clustering.compiled import compiled
+from clustering.prepare.code_points import (
+    APOSTROPHE,
+    QUESTION_MARK,
+    SPACE_SIGN,
+)
 from clustering.prepare.kernel_fold import put_code
 from clustering.prepare.line_classes import (
     FOLDS_APART,
@@ -52,7 +57,7 @@ def count_words(
             if kind & _BEGINS_WORD:
                 words += _HAN_WORDS if kind & HAN else _SOUTHEAST_WORDS
         elif in_word:
-            in_word = kind & _OF_WORD != 0 or code == ord("'") or code == 0x2019
+            in_word = kind & _OF_WORD != 0 or code == APOSTROPHE or code == 0x2019
         elif kind & _BEGINS_WORD:
             in_word = True
             words += 1.0
@@ -85,7 +90,7 @@ def _past_wording(
         if kind & FOLDS_TO_MANY:
             # Rather than to go on with the pieces.
             return at if long_folds[folds[code], 0] == wanted[matched] else 0
-        if (np.uint32(ord("'")) if code == 0x2019 else folds[code]) != wanted[matched]:
+        if (np.uint32(APOSTROPHE) if code == 0x2019 else folds[code]) != wanted[matched]:
             return 0
         matched += 1
     return at
@@ -183,7 +188,7 @@ def find_needles(
             kind = classes[code]
             seen |= kind
             for part in range(_LONGEST_FOLD):
-                fold = np.uint32(ord("'")) if code == 0x2019 else folds[code]
+                fold = np.uint32(APOSTROPHE) if code == 0x2019 else folds[code]
                 if kind & FOLDS_TO_MANY:
                     fold = long_folds[folds[code], part]
                     if fold == 0:
@@ -248,7 +253,7 @@ def fold_text(
             is_blank = True
             continue
         if is_blank and size:
-            data[size] = ord(" ")
+            data[size] = SPACE_SIGN
             size += 1
         is_blank = False
         fold = folds[code]
@@ -257,7 +262,7 @@ def fold_text(
                 if long_folds[fold, part]:
                     size = put_code(long_folds[fold, part], data, size)
         elif fold < 0x80 or 0xD800 <= fold < 0xE000:
-            data[size] = fold if fold < 0x80 else ord("?")
+            data[size] = fold if fold < 0x80 else QUESTION_MARK
             size += 1
         else:
             size = put_code(fold, data, size)

@@ -9,6 +9,14 @@ from numpy.typing import NDArray
 
 from clustering.articles import UInt32Array
 from clustering.compiled import compiled
+from clustering.prepare.code_points import (
+    BAR,
+    CARRIAGE_RETURN,
+    HYPHEN,
+    LINE_FEED,
+    SPACE_SIGN,
+    TAB,
+)
 from clustering.prepare.line_classes import (
     AFTER,
     BEFORE_BAR,
@@ -48,13 +56,23 @@ def ends_sentence(codes: UInt32Array, begin: int, end: int, classes: UInt32Array
 def _has_bar(codes: UInt32Array, classes: UInt32Array) -> bool:
     """Whether a bar may be a Hindi full stop."""
     for at in range(codes.size):
-        if codes[at] == ord("|"):
+        if codes[at] == BAR:
             before = at - 1
             while before >= 0 and classes[codes[before]] & (SPACE | INVISIBLE):
                 before -= 1
             if before >= 0 and classes[codes[before]] & BEFORE_BAR:
                 return True
     return False
+
+
+@compiled
+def _reach(indents: NDArray[np.int64]) -> tuple[int, int]:
+    """Least and most of the indents; numpy's own would take half a second to compile."""
+    least = most = indents[0]
+    for indent in indents:
+        least = min(least, indent)
+        most = max(most, indent)
+    return least, most
 
 
 @compiled
@@ -91,7 +109,8 @@ def _wrap_width(
         return 0
     if lowered >= 0.35 * pairs:
         return width
-    if indents.max() >= 2 and indents.min() == 0 and full_open >= 0.5 * pairs:
+    least_indent, most_indent = _reach(indents)
+    if most_indent >= 2 and least_indent == 0 and full_open >= 0.5 * pairs:
         # Indented paragraphs, and rows that run up to the margin with their sentence open.
         return width
     for at in range(rows.size):
@@ -133,7 +152,7 @@ def unwrap_lines(
         code = given[np.uint64(at)]
         kind = classes[code]
         every &= kind
-        bars += code == ord("|")
+        bars += code == BAR
         ends += (kind & LINE_END != 0) + (code == 0x2029)
     if every == 0:
         return NOT_MET, nothing[0], nothing[1]
@@ -149,20 +168,20 @@ def unwrap_lines(
     indent = 0
     is_blank = False
     for at in range(given.size + 1):
-        code = np.uint32(ord("\n"))
+        code = np.uint32(LINE_FEED)
         kind = np.uint32(LINE_END)
         if at < given.size:
             code = given[np.uint64(at)]
             kind = classes[code]
         if kind & _NOT_JUST_WRITTEN == 0:
             if is_blank and size > begin:
-                rows[size] = ord(" ")
+                rows[size] = SPACE_SIGN
                 size += 1
             is_blank = False
             rows[size] = code
             size += 1
         elif kind & LINE_END:
-            if code == ord("\n") and 0 < at < given.size and given[at - 1] == ord("\r"):
+            if code == LINE_FEED and 0 < at < given.size and given[at - 1] == CARRIAGE_RETURN:
                 continue
             row_ends[count] = size
             indents[count] = indent
@@ -177,12 +196,12 @@ def unwrap_lines(
         elif kind & BLANK:
             is_blank = True
             if size == begin:
-                indent += _TAB_WIDTH - indent % _TAB_WIDTH if code == ord("\t") else 1
+                indent += _TAB_WIDTH - indent % _TAB_WIDTH if code == TAB else 1
     rows = rows[:size]
     row_ends = row_ends[:count]
     indents = indents[:count]
     width = _wrap_width(rows, row_ends, indents, classes)
-    has_indents = indents.max() >= 2
+    has_indents = _reach(indents)[1] >= 2
     codes = np.empty(size + count, dtype=np.uint32)
     line_ends = np.empty(count, dtype=np.int64)
     lines = 0
@@ -210,7 +229,7 @@ def unwrap_lines(
                 )
             elif indents[row] < indents[row - 1] + 2:
                 word_end = begin
-                while word_end < end and rows[word_end] != ord(" "):
+                while word_end < end and rows[word_end] != SPACE_SIGN:
                     word_end += 1
                 # The line would have had room for the next word, so the break was meant. Where
                 # paragraphs begin with an indent, a row without one goes on; the first row of a
@@ -230,15 +249,15 @@ def unwrap_lines(
         if continues:
             lines -= 1
             # A hyphen at the margin stays, for it may belong to the word.
-            is_hyphen = codes[written - 1] == ord("-") and not (
-                written - head > 1 and codes[written - 2] == ord(" ")
+            is_hyphen = codes[written - 1] == HYPHEN and not (
+                written - head > 1 and codes[written - 2] == SPACE_SIGN
             )
             if not is_hyphen and not (kind & HAN and classes[codes[written - 1]] & HAN):
-                codes[written] = ord(" ")
+                codes[written] = SPACE_SIGN
                 written += 1
         else:
             if lines:
-                codes[written] = ord("\n")
+                codes[written] = LINE_FEED
                 written += 1
             head = written
         for at in range(begin, end):

@@ -47,7 +47,10 @@ class IdTable:
 
     def values(self, ids: UInt32Array) -> NDArray[np.uint32]:
         """Return the values of ids; uint32, shape of ``ids`` (one dimension), 0 where unknown."""
-        return _found(self._slots, self._bits, np.require(ids, np.uint32, ["C", "W"]))
+        flags = ids.flags
+        if ids.dtype != np.uint32 or not (flags.c_contiguous and flags.writeable):
+            ids = np.require(ids, np.uint32, ["C", "W"])
+        return _found(self._slots, self._bits, ids)
 
 
 @compiled

@@ -107,9 +107,8 @@ def _ends(texts: list[str]) -> NDArray[np.int64]:
 def _codes(text: str) -> UInt32Array:
     if text.isascii():
         return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.uint32)
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(
-        np.uint32, copy=False
-    )
+    # Copied, so that compiled loops meet one type: what may not be written is another to numba.
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint32)
 
 
 def scan(text: str) -> list[str]:

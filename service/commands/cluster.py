@@ -15,6 +15,7 @@ import orjson
 
 from service.commands.dask import dask_workers
 from service.commands.inputs import Inputs
+from service.compiling import begin_compiling
 from service.console import CommandError, Console, ExitCode, counted
 from service.offline import OfflineClustering, cluster_articles
 
@@ -40,6 +41,7 @@ def run_cluster(
         )
     check_writable(output)
     inputs = Inputs(names, console)
+    begin_compiling()
     with dask_workers(dask) as workers, console.progress("reading") as progress:
         clustering = cluster_articles(
             (article for _, article in inputs.articles()),

@@ -17,6 +17,7 @@ from clustering.articles import Article
 from service.commands.cluster import check_writable, opened, write_clusters
 from service.commands.evaluate_tables import file_prose, files_prose
 from service.commands.inputs import Inputs
+from service.compiling import begin_compiling
 from service.console import CommandError, Console, ExitCode, Progress
 from service.evaluation.changes import Changes, compare
 from service.evaluation.measures import Evaluation, evaluate, evaluate_languages, mean_of
@@ -98,6 +99,7 @@ def run_eval(names: Sequence[str], options: EvalOptions, *, console: Console) ->
     An id that comes again counts once, with its last text, as in `service.offline`.
     """
     _check(names, options)
+    begin_compiling()
     before = _read_clustering(options.against) if options.against else None
     results: list[FileResult] = []
     refused = 0

@@ -13,6 +13,7 @@ from clustering.pair_finding import find_pairs_here
 from service.backend import RedisBackend
 from service.commands.dask import dask_workers
 from service.commands.stores import store_url
+from service.compiling import begin_compiling
 from service.console import CommandError, Console, ExitCode, counted
 from service.nightly import Nightly, OnProgress
 from service.reclustering.progress import ProgressReport
@@ -62,6 +63,7 @@ def run_recluster(
     """
     if not (math.isfinite(window_days) and window_days > 0):
         raise CommandError(f"--window-days is {window_days}: give more than 0")
+    begin_compiling()
 
     with dask_workers(dask) as workers:
         find_pairs = pair_finder(workers) if workers else find_pairs_here

@@ -11,10 +11,11 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
+from service.compiling import begin_compiling
 from service.console import CommandError, Console, ExitCode
 from service.settings import Settings, environment_name
 from service.store.embedded import EmbeddedServer
@@ -40,23 +41,28 @@ def run_serve(settings: Settings, overrides: Mapping[str, object], console: Cons
     console
         Gets what people should know.
     """
-    # Uvicorn loads its protocol machinery on import.
-    import uvicorn
-
     for name, value in overrides.items():
         if value is not None:
             os.environ[environment_name(name)] = str(value)
     with (
         _stopping_on_sigterm(),
         contextlib.suppress(_Stopped, KeyboardInterrupt),
+        _compiling(console),
         _store_url(settings, console) as url,
         tempfile.TemporaryDirectory(prefix="samestory-metrics-") as metrics_dir,
     ):
+        # Uvicorn loads its protocol machinery on import.
+        import uvicorn
+
+        from service.listening import DEALS_CONNECTIONS_OUT, run_workers
+
         os.environ["REDIS_URL"] = url
         if settings.workers > 1:
             prepare_shared_metrics(Path(metrics_dir))
         try:
-            uvicorn.run(
+            several = settings.workers > 1 and DEALS_CONNECTIONS_OUT
+            run: Callable[..., None] = run_workers if several else uvicorn.run
+            run(
                 "service.app:create_app",
                 factory=True,
                 host=settings.host,
@@ -94,6 +100,24 @@ def _stopping_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+@contextlib.contextmanager
+def _compiling(console: Console) -> Iterator[None]:
+    """Have the hot loops compiled if they are not, beginning while everything else is loaded."""
+    compiling = begin_compiling(for_postings=True)
+    if compiling is None:
+        yield
+        return
+    console.note(
+        "compiling the hot loops: the first start of an installation takes some 10 s, the next 2"
+    )
+    # They end one after the other, and somebody must take notice.
+    threading.Thread(target=compiling.wait, daemon=True).start()
+    try:
+        yield
+    finally:
+        compiling.stop()
 
 
 @contextlib.contextmanager

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from pathlib import Path
+from threading import Event, Timer
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clustering.compiled import compiled, prefetch
+from clustering.compiled import compiled, leave_to, prefetch
 
 
 @compiled
@@ -76,3 +79,99 @@ def test_fetching_ahead_changes_nothing(shape: tuple[int, ...], dtype: type) -> 
     prefetch(values, 0, values.size)
     prefetch(values, values.size // 2, values.size // 2)
     assert (values == 1).all()
+
+
+def test_a_loop_that_is_called_with_constants_is_compiled_once() -> None:
+    # Without a file nothing is kept on disk.
+    namespace: dict[str, Any] = {"compiled": compiled}
+    exec(
+        "@compiled\ndef scaled(value, factor): return value * factor\n"
+        "@compiled\ndef by_both(value): return scaled(value, 2) + scaled(value, 3)\n",
+        namespace,
+    )
+    assert namespace["by_both"](5) == 25
+    assert len(namespace["scaled"]._within.overloads) == 1
+    # The interpreter may call it all the same.
+    assert namespace["scaled"](5, 7) == 35
+
+
+_KERNELS = """
+from clustering.compiled import compiled
+from {constants} import FACTOR, TABLE
+
+@compiled
+def inner(value):
+    return value * FACTOR + TABLE[1]
+
+@compiled
+def outer(value):
+    return inner(value) {sign} 1
+"""
+
+
+def _outer(folder: Path, name: str, *, factor: int, entry: int = 7, sign: str = "+") -> Any:
+    """Load two modules anew, as another process would, and return the compiled function."""
+    constants = f"constants_of_{name}"
+    (folder / f"{constants}.py").write_text(
+        f"import numpy as np\nFACTOR = {factor}\nTABLE = np.array([1, {entry}])\n"
+    )
+    path = folder / f"{name}.py"
+    path.write_text(_KERNELS.format(constants=constants, sign=sign))
+    for module_name in (constants, name):
+        module = sys.modules[module_name] = ModuleType(module_name)
+        file = folder / f"{module_name}.py"
+        # Not imported: Python's own cache of a source looks at whole seconds.
+        exec(compile(file.read_text(), str(file), "exec"), vars(module))
+    return sys.modules[name].outer
+
+
+def test_what_is_kept_on_disk_is_used(tmp_path: Path) -> None:
+    assert _outer(tmp_path, "kept", factor=10)(2) == 28
+    again = _outer(tmp_path, "kept", factor=10)
+    assert again(2) == 28
+    assert again.stats.cache_hits
+    assert not again.stats.cache_misses
+
+
+@pytest.mark.parametrize(
+    ("changed", "result"),
+    [({"factor": 100}, 208), ({"factor": 10, "entry": 9}, 30), ({"factor": 10, "sign": "-"}, 26)],
+)
+def test_an_edit_anywhere_below_renews_what_is_kept_on_disk(
+    tmp_path: Path, changed: dict[str, Any], result: int
+) -> None:
+    name = f"edited_{result}"
+    assert _outer(tmp_path, name, factor=10)(2) == 28
+    assert _outer(tmp_path, name, **changed)(2) == result
+
+
+def test_what_others_compile_is_waited_for_and_taken_from_the_disk(tmp_path: Path) -> None:
+    ended = Event()
+    first = _outer(tmp_path, "left", factor=10)
+    second = _outer(tmp_path, "left", factor=10)
+    leave_to(lambda: not ended.is_set())
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(second, 2)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+            # The other one compiles, as another process would, and writes it to the disk.
+            leave_to(None)
+            first(2)
+            assert waiting.result(60) == 28
+    finally:
+        leave_to(None)
+    assert second.stats.cache_hits
+
+
+def test_what_others_did_not_compile_is_compiled_here_when_they_end(tmp_path: Path) -> None:
+    ended = Event()
+    function = _outer(tmp_path, "undone", factor=10)
+    leave_to(lambda: not ended.is_set())
+    try:
+        Timer(0.2, ended.set).start()
+        assert function(2) == 28
+        assert ended.is_set()
+    finally:
+        leave_to(None)
+    assert not function.stats.cache_hits
