@@ -79,12 +79,16 @@ class Clusterer:
         self._epoch = tables.epoch
         return True
 
+    def learning_is_due(self, horizon: int) -> bool:
+        """Whether what was posted up to ``horizon`` is to be counted before anything is decided."""
+        return counting_is_due(self._counted_handles, horizon)
+
     async def learn(self, store: ClusterStore, horizon: int) -> bool:
         """Count what was posted up to ``horizon`` into the tables, when it is time.
 
         One worker counts, and the others follow. ``True`` when there are new tables.
         """
-        if not counting_is_due(self._counted_handles, horizon):
+        if not self.learning_is_due(horizon):
             return False
         begun = self._epoch
         holder = secrets.token_hex(8)

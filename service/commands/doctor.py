@@ -55,12 +55,7 @@ async def _run(settings: Settings, memory: MemoryQuestion, console: Console) -> 
 
 
 def _for_machines(found: Diagnosis) -> dict[str, Any]:
-    values = asdict(found)
-    # JSON's keys are texts.
-    values["expiry"]["partitions"] = {
-        str(number): partition for number, partition in found.expiry.partitions.items()
-    }
-    return {"healthy": found.healthy, **values}
+    return {"healthy": found.healthy, **asdict(found)}
 
 
 def _for_people(found: Diagnosis, settings: Settings) -> str:

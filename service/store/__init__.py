@@ -1,9 +1,10 @@
 """What the use cases need from storage: ``ClusterStore``, the values it speaks in, its errors.
 
 The only implementation that serves is ``redis_store.RedisClusterStore``; nothing outside this
-folder knows a key. An article costs three round trips: two in `ClusterStore.probe` (buckets, then
-what is not known yet of the candidates among them) and `ClusterStore.commit`; a fourth,
-`ClusterStore.members`, where clusters are touched.
+folder knows a key. An article costs three round trips: `ClusterStore.find` (which articles share
+buckets with it), `ClusterStore.neighbours` (the clusters of those that are like it; none where
+nothing is) and `ClusterStore.commit`. One more where `find` meets records that this process has
+not read yet.
 
 ::
 
@@ -21,8 +22,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clustering.articles import UInt8Array, UInt64Array
+from clustering.propose import BucketLimits
 
 
 class StoreError(Exception):
@@ -84,6 +87,90 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundArticle:
+    """A candidate, as `StoredCandidate`, wherever it is."""
+
+    handle: int
+    shared_weight: int
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BucketQuery:
+    """A question of `ClusterStore.find`; see `ClusterStore.probe`."""
+
+    article_id: str
+    bucket_ids: UInt64Array
+    bucket_weights: UInt8Array
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedBuckets:
+    """The buckets of an article, and how full they were.
+
+    Attributes
+    ----------
+    ids, weights
+        uint64 and uint8, shape (n,): distinct, ascending.
+    sizes
+        int64, shape (n,): articles in each; of one that is over-full perhaps not all.
+    indexed_articles, limits
+        What the candidate rule (`clustering.propose.lsh`) went by.
+    """
+
+    ids: UInt64Array
+    weights: UInt8Array
+    sizes: NDArray[np.int64]
+    indexed_articles: int
+    limits: BucketLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Answer of `ClusterStore.find`, as `Probe`.
+
+    ``mark`` names the state of the records, for `ClusterStore.neighbours`; ``buckets`` are those
+    that were asked for.
+    """
+
+    horizon: int
+    frequency_epoch: int
+    existing: ExistingArticle | None
+    candidates: tuple[FoundArticle, ...]
+    constraint_epoch: int
+    mark: bytes
+    buckets: SharedBuckets
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What to ask `ClusterStore.neighbours` for.
+
+    Attributes
+    ----------
+    naming
+        Handles whose clusters are told with their members: of the first ``most_clusters`` distinct
+        ones in this order.
+    others
+        Handles of which only the cluster is asked.
+    besides
+        Id of a cluster that is told in any case; empty for none.
+    members
+        Most members of each cluster, the newest.
+    named
+        As in `ClusterStore.members`.
+    """
+
+    naming: Sequence[int]
+    others: Sequence[int] = ()
+    besides: str = ""
+    most_clusters: int = 0
+    members: int = 0
+    named: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StoredMember:
     """A member of a touched cluster; ``record`` is empty for handles the caller already holds."""
 
@@ -104,6 +191,17 @@ class ClusterMembers:
     size: int
     members: tuple[StoredMember, ...]
     named: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Answer of `ClusterStore.neighbours`: handle → cluster id, and clusters with members.
+
+    Handles that are gone are left out, and clusters that are not open. Every member has its record.
+    """
+
+    cluster_ids: Mapping[int, str]
+    clusters: Mapping[str, ClusterMembers]
 
 
 def _no_weights() -> UInt8Array:
@@ -145,6 +243,12 @@ class Commit:
         none in particular.
     now_seconds
         Unix time of the commit, from the caller's clock.
+    wave
+        8 bytes that name a wave: articles that were decided together and are committed in order.
+        The decision knows of those of its wave before it, which are no conflict. Empty for none.
+    wave_articles
+        How many of them, of those that have buckets, must be stored for the decision to hold; else
+        it is a conflict. ``None`` where it does not rest on them.
     """
 
     article_id: str
@@ -165,6 +269,8 @@ class Commit:
     bucket_weights: UInt8Array = field(default_factory=_no_weights)
     least_candidate_weight: int = 1
     constraint_epoch: int | None = None
+    wave: bytes = b""
+    wave_articles: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +423,18 @@ class ClusterStore(Protocol):
         count 1 without it. The order, and which buckets are over-full, are those of
         `clustering.propose.lsh.CandidateIndex`.
         """
+        ...
+
+    async def find(self, queries: Sequence[BucketQuery]) -> list[Finding]:
+        """Do as `probe` for each, and leave open in which clusters the candidates are."""
+        ...
+
+    async def neighbours(self, asked: Sequence[tuple[Finding, Surroundings]]) -> list[Neighbours]:
+        """For each article, clusters of candidates, and the members of some of them."""
+        ...
+
+    async def commit_many(self, commits: Sequence[Commit]) -> list[StoredArticle | StoreError]:
+        """Do as `commit` for each, in order, in one round trip; errors are in their place."""
         ...
 
     async def members(

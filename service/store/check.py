@@ -15,19 +15,18 @@ import numpy as np
 
 from clustering.articles import UInt64Array
 from service.store import keys
+from service.store.buckets import BUCKET_BYTES
 from service.store.connection import Connection
 from service.store.constraint_check import check_constraints
 from service.store.encoding import (
-    parse_expiring,
     stored_cluster,
     unpack_assignment,
     unpack_buckets,
     unpack_header,
 )
+from service.store.keys import FIRST_SHARDS, NEWEST_ARTICLES
 
 _PER_CALL = 500
-_INLINE_BYTES = 60
-_FIRST_SHARDS = 4096
 _UNCHECKED = {
     keys.FREQUENCIES,
     keys.REPEATED_LINES,
@@ -41,6 +40,7 @@ _UNCHECKED = {
     keys.SWITCH_CLUSTERS,
     keys.SWITCH_JOINS,
     keys.SWITCH_LISTED,
+    keys.LONG_LIST_NEXT,
 }
 _OF_CONSTRAINTS = {
     keys.CONSTRAINTS,
@@ -63,11 +63,12 @@ class _Contents:
     clusters: set[str] = field(default_factory=set)
     members: dict[str, set[int]] = field(default_factory=dict)
     open_clusters: dict[str, float] = field(default_factory=dict)
-    partitions: dict[int, tuple[int, int, int]] = field(default_factory=dict)
-    expiring: dict[int, tuple[int, int, int]] = field(default_factory=dict)
-    next_to_expire: int = 0
-    shards: dict[tuple[int, int], dict[bytes, bytes]] = field(default_factory=dict)
-    long_buckets: dict[tuple[int, int, int], bytes] = field(default_factory=dict)
+    partitions: dict[int, int] = field(default_factory=dict)
+    expiring: dict[bytes, bytes] = field(default_factory=dict)
+    shards: dict[int, bytes] = field(default_factory=dict)
+    long_buckets: dict[int, bytes] = field(default_factory=dict)
+    long_list: bytes = b""
+    newest: dict[int, bytes] = field(default_factory=dict)
     constraints: dict[str, Any] = field(default_factory=dict)
 
 
@@ -153,11 +154,13 @@ def _file(contents: _Contents, name: str, value: Any) -> bool:
             member.decode("ascii"): float(score) for member, score in _scored(value)
         }
     elif name == keys.PARTITIONS:
-        for number, text in value.items():
-            first, shards, buckets = map(int, text.split())
-            contents.partitions[int(number)] = (first, shards, buckets)
+        contents.partitions = {int(number): int(first) for number, first in value.items()}
     elif name == keys.EXPIRING:
-        contents.next_to_expire, contents.expiring = parse_expiring(value)
+        contents.expiring = value
+    elif name == keys.LONG_LIST:
+        contents.long_list = value
+    elif name == keys.NEWEST:
+        contents.newest = {int(slot): noted for slot, noted in value.items()}
     elif name in _OF_CONSTRAINTS:
         ordered = name == keys.CONSTRAINT_ORDER
         contents.constraints[name] = dict(_scored(value)) if ordered else value
@@ -185,12 +188,10 @@ def _file(contents: _Contents, name: str, value: Any) -> bool:
             case keys.LINEAGE:
                 pass
             case keys.BUCKETS:
-                number, _, shard = part.partition(":")
-                if shard.startswith("h"):
-                    head, _, rest = shard[1:].partition(".")
-                    contents.long_buckets[int(number), int(head), int(rest)] = value
-                else:
-                    contents.shards[int(number), int(shard)] = value
+                contents.shards[int(part)] = value
+            case keys.LONG_BUCKETS:
+                head, _, rest = part.partition(".")
+                contents.long_buckets[(int(head) << 32) | int(rest)] = value
             case _:
                 return False
     return True
@@ -229,7 +230,7 @@ def _check_articles(contents: _Contents) -> list[str]:
     problems += [f"handle {h} was never given out" for h in handles if not 0 < h <= last]
     # Articles up to the floor have expired: only while that goes on are any of them there.
     floor = int(contents.meta.get(b"floor", 0))
-    lowest = contents.next_to_expire or floor + 1
+    lowest = int(contents.expiring.get(b"next", 0)) or floor + 1
     problems += [f"handle {h} has expired and is there" for h in handles if h < lowest]
     return problems
 
@@ -277,50 +278,17 @@ async def _check_clusters(connection: Connection, contents: _Contents) -> list[s
 def _check_buckets(
     contents: _Contents, bucket_ids_of: Callable[[bytes], UInt64Array] | None
 ) -> list[str]:
-    problems = []
-    entries: defaultdict[int, list[int]] = defaultdict(list)
-    counted: Counter[int] = Counter()
-    used_long = set()
-    ordered = sorted(contents.partitions)
-    for (number, shard), fields in contents.shards.items():
-        if number in contents.expiring:
-            if shard >= contents.expiring[number][1]:
-                problems.append(f"bucket shard {number}:{shard} was dropped and is there")
-            used_long |= {
-                (number, shard % _FIRST_SHARDS, int.from_bytes(rest, "little"))
-                for rest, value in fields.items()
-                if not value
-            }
-            continue
-        if number not in contents.partitions:
-            problems.append(f"bucket shard {number}:{shard} belongs to no partition")
-            continue
-        first, shards, _ = contents.partitions[number]
-        after = [contents.partitions[n][0] for n in ordered if n > number]
-        counted[number] += len(fields)
-        for rest_bytes, stored in fields.items():
-            rest, head = int.from_bytes(rest_bytes, "little"), shard % _FIRST_SHARDS
-            value = stored
-            if not stored:
-                value = contents.long_buckets.get((number, head, rest), b"")
-                used_long.add((number, head, rest))
-            if bool(stored) != (len(value) <= _INLINE_BYTES):
-                problems.append(f"bucket {head}.{rest} of {number} is kept in the wrong place")
-            handles = np.frombuffer(value, dtype="<u4").tolist()
-            if not handles or sorted(set(handles)) != handles:
-                problems.append(f"bucket {head}.{rest} of {number} is empty or out of order")
-            elif handles[0] < first or (after and handles[-1] >= after[0]):
-                problems.append(f"bucket {head}.{rest} of {number} holds another time's articles")
-            if _shard_of(head, rest, shards) != shard:
-                problems.append(f"bucket {head}.{rest} of {number} is in the wrong shard {shard}")
-            for handle in handles:
-                entries[handle].append((head << 32) | rest)
-    problems += [f"bucket {k} is not referred to" for k in contents.long_buckets.keys() - used_long]
-    problems += [
-        f"partition {n} counts {buckets} buckets and has {counted[n]}"
-        for n, (_, _, buckets) in contents.partitions.items()
-        if buckets != counted[n]
-    ]
+    entries, counts, problems = _read_entries(contents)
+    problems += _check_newest(contents)
+    for what, name in (("light", b"light"), ("all", b"entries")):
+        counted = int(contents.meta.get(name, 0))
+        if counted != counts[what]:
+            problems.append(f"{counted} entries of {what} buckets are counted, {counts[what]} are")
+    if int(contents.meta.get(b"longs", 0)) * BUCKET_BYTES != len(contents.long_list):
+        problems.append("the list of long buckets is not as long as is counted")
+    firsts = [contents.partitions[number] for number in sorted(contents.partitions)]
+    if firsts != sorted(set(firsts)):
+        problems.append("handles do not rise from one time partition to the next")
     problems += [
         f"handle {h} is in {len(entries[h])} buckets and not stored"
         for h in entries.keys() - contents.assignments.keys()
@@ -346,8 +314,63 @@ def _check_buckets(
     return problems
 
 
-def _shard_of(head: int, rest: int, shards: int) -> int:
+def _read_entries(
+    contents: _Contents,
+) -> tuple[defaultdict[int, list[int]], Counter[str], list[str]]:
+    """Return handle → its buckets, how many entries there are, and what is wrong with them.
+
+    What expired may still be there while it is being swept, and is not told.
+    """
+    problems = []
+    entries: defaultdict[int, list[int]] = defaultdict(list)
+    counts: Counter[str] = Counter()
+    floor = int(contents.meta.get(b"floor", 0))
+    long_ids = set(unpack_buckets(contents.long_list).tolist())
+    shards = int(contents.meta.get(b"shards", FIRST_SHARDS))
+    for shard, value in contents.shards.items():
+        pairs = np.frombuffer(value, dtype="<u4").reshape(-1, 2).tolist()
+        counts["light"] += len(pairs)
+        handles = [handle for _, handle in pairs]
+        if not pairs or sorted(handles) != handles or len({*map(tuple, pairs)}) != len(pairs):
+            problems.append(f"bucket shard {shard} is empty or out of order")
+        for rest, handle in pairs:
+            bucket = ((shard % FIRST_SHARDS) << 32) | rest
+            if _shard_of(bucket, shards) != shard:
+                problems.append(f"bucket {bucket} is in the wrong shard {shard}")
+            if bucket in long_ids:
+                problems.append(f"bucket {bucket} is long and in shard {shard}")
+            entries[handle].append(bucket)
+    counts["all"] = counts["light"]
+    for bucket, value in contents.long_buckets.items():
+        handles = np.frombuffer(value, dtype="<u4").tolist()
+        counts["all"] += len(handles)
+        if bucket not in long_ids:
+            problems.append(f"long bucket {bucket} is not in their list")
+        if not handles or sorted(set(handles)) != handles:
+            problems.append(f"long bucket {bucket} is empty or out of order")
+        for handle in handles:
+            entries[handle].append(bucket)
+    for handle in [handle for handle in entries if handle <= floor]:
+        if not contents.expiring:
+            problems.append(f"handle {handle} has expired and is in buckets")
+        del entries[handle]
+    return entries, counts, problems
+
+
+def _check_newest(contents: _Contents) -> list[str]:
+    last = int(contents.meta.get(b"handle", 0))
+    problems = []
+    for slot, noted in contents.newest.items():
+        handle = int.from_bytes(noted[:4], "little")
+        if handle % NEWEST_ARTICLES != slot or not last - NEWEST_ARTICLES < handle <= last:
+            problems.append(f"handle {handle} is noted among the newest")
+        elif handle not in contents.assignments:
+            problems.append(f"handle {handle} is noted among the newest and not stored")
+    return problems
+
+
+def _shard_of(bucket_id: int, shards: int) -> int:
     """Return the shard of a bucket: linear hashing, as the scripts do it."""
-    power = _FIRST_SHARDS << ((shards // _FIRST_SHARDS).bit_length() - 1)
-    shard = (head + _FIRST_SHARDS * rest) % (2 * power)
+    power = FIRST_SHARDS << ((shards // FIRST_SHARDS).bit_length() - 1)
+    shard = ((bucket_id >> 32) + FIRST_SHARDS * (bucket_id & 0xFFFFFFFF)) % (2 * power)
     return shard if shard < shards else shard - power

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
@@ -165,6 +166,52 @@ class Connection:
             else:
                 return answer[0], list(together)
 
+    async def together(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """Run several commands in one round trip; others' commands may come between them.
+
+        An error of one of them is raised when all have been answered.
+        """
+        answers = await self._together(commands)
+        for answer in answers:
+            if isinstance(answer, RedisError):
+                raise self._translated(answer) from answer
+        return answers
+
+    async def run_many(
+        self, scripts: Sequence[tuple[str, Sequence[Argument]]]
+    ) -> list[Any | StoreError]:
+        """Run scripts in order, in one round trip; what one of them failed with is in its place.
+
+        One that met what is not carried out yet (see `run`), or was not known to the server, is
+        run again by itself, after the others.
+        """
+        answers = await self._together(
+            [
+                ("EVALSHA", load_script(name).sha, 1, self._prefix, *arguments)
+                for name, arguments in scripts
+            ]
+        )
+        done: list[Any | StoreError] = []
+        for answer, (name, arguments) in zip(answers, scripts, strict=True):
+            outcome = answer
+            if isinstance(answer, RedisError):
+                outcome = answer if isinstance(answer, NoScriptError) else self._translated(answer)
+            if isinstance(outcome, (NoScriptError, PendingError)):
+                try:
+                    outcome = await self.run(name, *arguments)
+                except StoreError as error:
+                    outcome = error
+            done.append(outcome)
+        return done
+
+    async def _together(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        if not commands:
+            return []
+        with self._translating():
+            async with asyncio.timeout(self._timeout_seconds):
+                answers: list[Any] = await self._on_kept(_exchanged_many, commands)
+                return answers
+
     async def _evaluate(self, name: str, *arguments: Argument) -> Any:
         script = load_script(name)
         try:
@@ -175,7 +222,13 @@ class Connection:
             return await self.execute("EVAL", script.source, 1, self._prefix, *arguments)
 
     async def _ask(self, *command: Argument) -> Any:
-        """Exchange one command on a connection that is kept for it.
+        """Exchange one command on a connection that is kept for it."""
+        return await self._on_kept(_exchanged, command)
+
+    async def _on_kept(
+        self, exchange: Callable[[AbstractConnection, Any], Awaitable[Any]], given: Any
+    ) -> Any:
+        """Do an exchange on a connection that is kept for it.
 
         What the client does around every command (to take a connection from the pool, to look
         whether it has gone, to repeat, to count) takes five times as long as the exchange.
@@ -186,10 +239,10 @@ class Connection:
             connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         try:
             try:
-                return await _exchanged(connection, command)
+                return await exchange(connection, given)
             except RedisConnectionError:
                 # It broke since it was last used. It is closed by now, and opens itself anew.
-                return await _exchanged(connection, command)
+                return await exchange(connection, given)
         finally:
             if len(self._kept) < _MOST_KEPT and not self._closed:
                 self._kept.append(connection)
@@ -294,13 +347,34 @@ async def _exchanged(connection: AbstractConnection, command: Sequence[Argument]
     return await connection.read_response()
 
 
+async def _exchanged_many(
+    connection: AbstractConnection, commands: Sequence[Sequence[Argument]]
+) -> list[Any]:
+    """Return the answers; an error that the server answered is among them."""
+    packed = [part for command in commands for part in connection.pack_command(*command)]
+    await connection.send_packed_command(b"".join(packed), check_health=False)
+    answers: list[Any] = []
+    for _ in commands:
+        try:
+            answers.append(await connection.read_response())
+        except RedisConnectionError:
+            raise
+        except ResponseError as error:
+            answers.append(error)
+    return answers
+
+
 def _packing_quickly(kind: type[AbstractConnection]) -> type[AbstractConnection]:
     """Return that kind of connection, which writes commands as bytes in C and not in Python."""
     serializer = HiredisRespSerializer()
 
     def pack_command(_: AbstractConnection, *arguments: Argument) -> list[bytes]:
-        packed: list[bytes] = serializer.pack(*arguments)  # type: ignore[arg-type]  # any of them
-        return packed
+        # The serializer looks at every argument before it does the same, which for an article's
+        # hundreds of keys takes longer than packing them. Names of two words are left to it.
+        if " " in str(arguments[0]):
+            packed: list[bytes] = serializer.pack(*arguments)  # type: ignore[arg-type]  # any of them
+            return packed
+        return [hiredis.pack_command(arguments)]  # type: ignore[arg-type]  # any number of them
 
     return type(f"Quick{kind.__name__}", (kind,), {"pack_command": pack_command})
 

@@ -31,7 +31,11 @@ _PART_OF: Final = {
     keys.DOCUMENT: "document",
     keys.BUCKETS: "buckets",
     keys.FORWARD: "buckets",
-    keys.PARTITIONS: "buckets",
+    keys.LONG_BUCKETS: "buckets",
+    keys.LONG_LIST: "buckets",
+    keys.LONG_LIST_NEXT: "buckets",
+    keys.NEWEST: "bookkeeping",
+    keys.PARTITIONS: "bookkeeping",
     keys.ARTICLE_IDS: "membership",
     keys.ASSIGNMENTS: "membership",
     keys.MEMBERS: "membership",
@@ -263,7 +267,7 @@ class StoreDiagnosis:
                     if size is not None
                 ]
             if sizes:
-                part = _PART_OF.get(kind.partition("/")[0], "bookkeeping")
+                part = _PART_OF.get(kind, "bookkeeping")
                 by_part[part] += round(counts[kind] * sum(sizes) / len(sizes))
         key_count = sum(counts.values())
         total = int(await self._connection.execute("DBSIZE"))
@@ -274,13 +278,10 @@ class StoreDiagnosis:
 
 
 def _kind(name: str) -> str:
-    """Return the kind of a key: the constant of `service.store.keys` that it begins with.
-
-    Buckets of many handles, which are keys of their own, are told apart: they are larger.
-    """
-    head, colon, rest = name.partition(":")
-    if f"{head}:" == keys.BUCKETS:
-        return f"{keys.BUCKETS}/{'long' if ':h' in rest else 'shard'}"
+    """Return the kind of a key: the constant of `service.store.keys` that it begins with."""
+    if name in _PART_OF:
+        return name
+    head, colon, _ = name.partition(":")
     if colon and f"{head}:" in _PART_OF:
         return f"{head}:"
-    return name if name in _PART_OF else head
+    return head

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from clustering.articles import UInt8Array, UInt32Array, UInt64Array
+from clustering.articles import UInt8Array, UInt64Array
 from clustering.errors import CorruptRecordError
 from service.store import ExistingArticle, StoredArticle, StoredCluster
 
@@ -43,6 +43,14 @@ def pack_buckets(
     ValueError
         For an id beyond 44 bits, a number of weights that is not the number of ids, or weight 0.
     """
+    ids, weights = distinct_buckets(bucket_ids, bucket_weights)
+    return pack_ids(ids), weights.tobytes()
+
+
+def distinct_buckets(
+    bucket_ids: UInt64Array, bucket_weights: UInt8Array | None = None
+) -> tuple[UInt64Array, UInt8Array]:
+    """Return distinct buckets and their weights, in ascending order; see `pack_buckets`."""
     ids, first = np.unique(np.asarray(bucket_ids, dtype=np.uint64), return_index=True)
     if ids.size and int(ids[-1]) >> _BUCKET_BITS:
         raise ValueError(f"bucket ids have {_BUCKET_BITS} bits, and one is {int(ids[-1])}")
@@ -54,10 +62,15 @@ def pack_buckets(
         weights = given[first]
         if weights.size and not weights.min():
             raise ValueError("a bucket's weight is at least 1")
+    return ids, weights
+
+
+def pack_ids(ids: UInt64Array) -> bytes:
+    """Return 6 bytes a bucket, in the order given; see `pack_buckets`."""
     packed = np.empty(ids.size, dtype=_BUCKET)
     packed["rest"] = ids & np.uint64(0xFFFFFFFF)
     packed["head"] = ids >> np.uint64(32)
-    return packed.tobytes(), weights.tobytes()
+    return packed.tobytes()
 
 
 def unpack_buckets(packed: bytes) -> UInt64Array:
@@ -75,18 +88,6 @@ def unpack_handles(packed: bytes) -> list[int]:
     """Return the handles that `pack_handles` packed."""
     handles: list[int] = np.frombuffer(packed, dtype="<u4").tolist()
     return handles
-
-
-def unpack_entries(answer: Sequence[Any]) -> tuple[UInt32Array, UInt32Array]:
-    """Return the handles in an article's buckets, and what each entry weighs, from a probe.
-
-    ``answer`` holds a weight and packed handles in turn.
-    """
-    parts = [np.frombuffer(packed, dtype="<u4") for packed in answer[1::2]]
-    if not parts:
-        return np.zeros(0, dtype=np.uint32), np.zeros(0, dtype=np.uint32)
-    sizes = [part.size for part in parts]
-    return np.concatenate(parts), np.repeat(np.array(answer[::2], dtype=np.uint32), sizes)
 
 
 def pack_header(digest: bytes, revision: int, received_at_seconds: float, article_id: str) -> bytes:
@@ -172,20 +173,6 @@ def stored_cluster(parts: Sequence[bytes]) -> StoredCluster:
         split_into=tuple(split_into.decode("ascii").split(",")) if split_into else (),
         split_from=split_from.decode("ascii"),
     )
-
-
-def parse_expiring(
-    raw: dict[bytes, bytes],
-) -> tuple[int, dict[int, tuple[int, int, int]]]:
-    """Return the next handle (0 for none) and the partitions that are being dropped."""
-    next_handle, partitions = 0, {}
-    for name, value in raw.items():
-        if name == b"next":
-            next_handle = int(value)
-        else:
-            first, shards, buckets = map(int, value.split())
-            partitions[int(name)] = (first, shards, buckets)
-    return next_handle, partitions
 
 
 def flat_pairs(pairs: Mapping[int, str] | Mapping[str, int]) -> list[str | int]:

@@ -1,24 +1,24 @@
 """Lets go of what is old: articles by time partition, tombstones of clusters, in bounded steps.
 
-Handles rise with the time of arrival, and a partition holds the buckets of a range of them. So
-expiry begins with one small script that takes the oldest partitions out of the index: no probe
-meets their articles any more. Then the articles up to that handle go, `ARTICLES_PER_STEP` at a
-time, and last the partitions' buckets. What is under way is written in the store: whoever comes
-next goes on where another stopped.
+Handles rise with the time of arrival, and a time partition is a range of them. So expiry begins
+with one small script that raises the *floor*, the highest handle that has expired: no probe takes
+what is not above it for a candidate any more. Then the articles up to it go, `ARTICLES_PER_STEP` at
+a time, and last their entries in buckets, which stand in front of all others there
+(``scripts/sweep_buckets.lua``). What is under way is written in the store: whoever comes next goes
+on where another stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from service.store import SnapshotArticle, keys
 from service.store.encoding import (
     HEADER_BYTES,
-    parse_expiring,
     unpack_assignment,
     unpack_header,
 )
@@ -27,8 +27,9 @@ from service.store.redis_store import RedisClusterStore
 ARTICLES_PER_STEP: Final = keys.HANDLES_PER_SHARD
 """Articles that one script removes: one assignment hash, measured 2.2 ms of the server's time."""
 
-BUCKET_SHARDS_PER_STEP: Final = 64
-"""Bucket hashes that one script drops: up to some 4,000 buckets, measured 0.4 to 1 ms."""
+SHARDS_PER_STEP: Final = 512
+LONG_BUCKETS_PER_STEP: Final = 512
+"""Bucket shards, or long buckets, that one script sweeps."""
 
 TOMBSTONE_SHARDS: Final = 4096
 TOMBSTONE_SHARDS_PER_STEP: Final = 64
@@ -57,24 +58,27 @@ class ExpiryStatus:
         Articles up to it have expired; 0 when none has.
     next_handle
         Lowest one that is still to be looked at; 0 when none is.
-    partitions
-        Partitions whose buckets are being dropped: number → (first handle, shards, buckets).
+    swept_partitions
+        Partitions whose entries in buckets are being swept; 0 when none are.
     expired_articles, expired_clusters, expired_partitions, expired_tombstones
         Removed in all.
+    sweeping
+        Whether buckets are still to be swept.
     """
 
     expired_handle: int = 0
     next_handle: int = 0
-    partitions: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    swept_partitions: int = 0
     expired_articles: int = 0
     expired_clusters: int = 0
     expired_partitions: int = 0
     expired_tombstones: int = 0
+    sweeping: bool = False
 
     @property
     def under_way(self) -> bool:
         """Whether an expiry has begun and not ended."""
-        return self.next_handle > 0 or bool(self.partitions)
+        return self.next_handle > 0 or self.sweeping
 
 
 class ExpiringClusterStore(RedisClusterStore):
@@ -93,12 +97,16 @@ class ExpiringClusterStore(RedisClusterStore):
                     "expired_partitions",
                     "expired_tombstones",
                 ),
-                ("HGETALL", self._keys.key(keys.EXPIRING)),
+                ("HMGET", self._keys.key(keys.EXPIRING), "next", "partitions", "shard", "long"),
             ]
         )
         floor, *totals = (int(value or 0) for value in meta)
-        next_handle, partitions = parse_expiring(expiring)
-        return ExpiryStatus(floor, next_handle, partitions, *totals)
+        next_handle, partitions = (int(value or 0) for value in expiring[:2])
+        sweeping = any(value is not None for value in expiring[2:])
+        articles, clusters, ended, tombstones = totals
+        return ExpiryStatus(
+            floor, next_handle, partitions, articles, clusters, ended, tombstones, sweeping
+        )
 
     async def expire_step(
         self, *, received_before_seconds: float, now_seconds: float
@@ -118,13 +126,13 @@ class ExpiringClusterStore(RedisClusterStore):
             return ExpiryStep(under_way=handle > 0)
         if status.next_handle:
             return await self._expire_articles(status, now_seconds)
-        number = min(status.partitions)
         answer = self._checked(
             await self._connection.run(
-                "expire_buckets", self._opened(), number, BUCKET_SHARDS_PER_STEP
+                "sweep_buckets", self._opened(), SHARDS_PER_STEP, LONG_BUCKETS_PER_STEP
             )
         )
-        return ExpiryStep(partitions=int(answer[1] == 0), under_way=True)
+        ended = 0 if answer[1] else status.swept_partitions
+        return ExpiryStep(partitions=ended, under_way=True)
 
     async def drop_tombstones(self, *, first_shard: int, ended_before_seconds: float) -> int:
         """Forget clusters that ended long ago, of `TOMBSTONE_SHARDS_PER_STEP` shards.
@@ -163,7 +171,9 @@ class ExpiringClusterStore(RedisClusterStore):
             ]
         )
         floor, last = (int(value or 0) for value in meta)
-        firsts = sorted((int(number), int(value.split()[0])) for number, value in raw.items())
+        firsts = sorted(
+            ((int(number), int(first)) for number, first in raw.items()), key=lambda pair: pair[1]
+        )
         edge, below = 0, floor
         for candidate in islice(_edges(firsts, floor, last, current_number), _EDGES_PER_CALL):
             received = await self._newest_received_seconds(below, candidate)

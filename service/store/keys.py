@@ -10,7 +10,9 @@ thousands of times:
 key                    type      holds
 =====================  ========  ===============================================================
 meta                   hash      layout, fingerprint, engine, last handle, article counts, epoch
-                                 of tables; ``born``, ``rewritten``: the mark of kept records
+                                 of tables; ``born``, ``rewritten``: the mark of kept records;
+                                 shards, entries in them and in all, long buckets, generation of
+                                 their list; floor: the highest handle that has expired
 i:SHARD                hash      16-byte digest of an article id → handle
 a:HANDLE/128           hash      handle % 128 → length of cluster id, cluster id, group id
 r:HANDLE               string    packed features
@@ -20,12 +22,19 @@ c:SHARD                hash      cluster id → state, revision, size, created, 
 l:SHARD                hash      cluster id + one of ``> < /`` → merged into, split from and into
 m:CLUSTER              set       member handles
 open                   zset      open clusters by last update
-p                      hash      time partition → first handle, shards, buckets; its number is the
-                                 day it begins, counted from 1970, on the clock of its first writer
-x                      hash      what is expiring: partitions taken out of ``p``, with the shards
-                                 they still have; ``next``: the lowest handle still to be looked at
-b:PARTITION:SHARD      hash      lower 32 bits of a bucket id → handles, 4 bytes each, ascending
-b:PARTITION:hHEAD.REST string    handles of a bucket with more than 15 of them
+p                      hash      time partition → its first handle; its number is the day it begins,
+                                 counted from 1970, on the clock of its first writer
+x                      hash      what is expiring, while something is; ``next``: the lowest handle
+                                 still to be looked at; ``shard``, ``long``: the first shard, and
+                                 long bucket in ``longs``, that may still hold entries of what
+                                 expired; ``partitions``: how many are expiring
+b:SHARD                string    entries of buckets: lower 32 bits of the bucket's id, handle (8
+                                 bytes), in ascending order of handles; see ``buckets``
+h:HEAD.REST            string    handles of a long bucket, 4 bytes each, ascending
+longs                  string    ids of the long buckets, 6 bytes each, in the order they became so
+longs:next             string    the list that will take its place, while it is swept
+n                      hash      handle % 256 → handle, wave (8 bytes) and packed buckets of the
+                                 newest articles
 freq                   string    document frequencies of the stream
 lines                  string    lines that repeat across a publisher's articles
 lines:counts           string    the counts they come from
@@ -55,7 +64,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 """Changes whenever stored bytes change their meaning."""
 
 META: Final = "meta"
@@ -70,6 +79,10 @@ MEMBERS: Final = "m:"
 OPEN_CLUSTERS: Final = "open"
 PARTITIONS: Final = "p"
 BUCKETS: Final = "b:"
+LONG_BUCKETS: Final = "h:"
+LONG_LIST: Final = "longs"
+LONG_LIST_NEXT: Final = "longs:next"
+NEWEST: Final = "n"
 EXPIRING: Final = "x"
 FREQUENCIES: Final = "freq"
 REPEATED_LINES: Final = "lines"
@@ -93,6 +106,15 @@ CONSTRAINT_ORDER: Final = "k:order"
 
 HANDLES_PER_SHARD: Final = 128
 """Fields of one assignment hash: what Redis 7 still keeps as a list pack by default."""
+
+FIRST_SHARDS: Final = 4096
+"""Bucket shards that a collection begins with."""
+
+LONG_FROM: Final = 16
+"""Entries from which a bucket is long: it has a key of its own."""
+
+NEWEST_ARTICLES: Final = 256
+"""Articles whose buckets are noted for whoever writes next."""
 
 _COLLECTION = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from service.store import (
     ClusterMembers,
@@ -28,6 +28,26 @@ from service.store.encoding import (
 _SNAPSHOT_SHARDS: Final = 4
 _ARTICLES_PER_CALL: Final = 200
 _CLUSTER_PARTS: Final = 5
+
+
+def clusters_of(flat: Iterator[Any]) -> Iterator[tuple[ClusterMembers, bool]]:
+    """Yield clusters from what ``cluster_members.lua`` answers, and whether members are told."""
+    for cluster_id in flat:
+        revision, size, count, also = islice(flat, 4)
+        members = []
+        for _ in range(count):
+            handle, assignment, record = islice(flat, 3)
+            _, group_id = unpack_assignment(assignment)
+            members.append(StoredMember(handle, group_id, record))
+        given = {member.handle for member in members}
+        cluster = ClusterMembers(
+            cluster_id=cluster_id.decode("ascii"),
+            revision=revision,
+            size=size,
+            members=tuple(members),
+            named=tuple(handle for handle in unpack_handles(also) if handle not in given),
+        )
+        yield cluster, count >= 0
 
 
 class StoreReader(Bookkeeping):
@@ -57,24 +77,7 @@ class StoreReader(Bookkeeping):
                 pack_handles(named),
             )
         )
-        found: dict[str, ClusterMembers] = {}
-        for cluster_id in flat:
-            revision, size, count, also = islice(flat, 4)
-            members = []
-            for _ in range(count):
-                handle, assignment, record = islice(flat, 3)
-                _, group_id = unpack_assignment(assignment)
-                members.append(StoredMember(handle, group_id, record))
-            name = cluster_id.decode("ascii")
-            given = {member.handle for member in members}
-            found[name] = ClusterMembers(
-                cluster_id=name,
-                revision=revision,
-                size=size,
-                members=tuple(members),
-                named=tuple(handle for handle in unpack_handles(also) if handle not in given),
-            )
-        return found
+        return {cluster.cluster_id: cluster for cluster, _ in clusters_of(flat)}
 
     async def article(self, article_id: str) -> StoredArticle | None:
         """Return the article of that id; ``None`` when there is none."""
@@ -152,19 +155,21 @@ class StoreReader(Bookkeeping):
                 yield article
 
     async def counts(self) -> dict[str, int]:
-        """Return ``articles``, ``indexed_articles``, ``clusters``, ``buckets``, ``last_handle``."""
-        meta, clusters, partitions = await self._connection.batch(
+        """Return ``articles``, ``indexed_articles``, ``clusters``, ``buckets``, ``last_handle``.
+
+        ``buckets`` counts the entries in them: one for each bucket of each article.
+        """
+        meta, clusters = await self._connection.batch(
             [
-                ("HMGET", self._keys.key(keys.META), "articles", "indexed", "handle"),
+                ("HMGET", self._keys.key(keys.META), "articles", "indexed", "handle", "entries"),
                 ("ZCARD", self._keys.key(keys.OPEN_CLUSTERS)),
-                ("HVALS", self._keys.key(keys.PARTITIONS)),
             ]
         )
-        articles, indexed, handle = (int(value or 0) for value in meta)
+        articles, indexed, handle, entries = (int(value or 0) for value in meta)
         return {
             "articles": articles,
             "indexed_articles": indexed,
             "clusters": int(clusters),
-            "buckets": sum(int(value.split()[2]) for value in partitions),
+            "buckets": entries,
             "last_handle": handle,
         }

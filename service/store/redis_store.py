@@ -1,60 +1,70 @@
-"""The store on the Redis protocol: each step of the article path is one script, one round trip.
+"""The store on the Redis protocol: each step of the article path is one round trip.
 
-`RedisClusterStore.probe` reads, `RedisClusterStore.commit` checks and writes; a script runs alone
-on the server, so what it checked still holds when it writes. ``keys`` names what is kept where.
+`finding` reads, `RedisClusterStore.commit` checks and writes; a script runs alone on the server, so
+what it checked still holds when it writes. ``keys`` names what is kept where.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 
-from clustering.articles import UInt8Array, UInt64Array
-from clustering.propose import BucketLimits, rank_shared
+from clustering.articles import UInt64Array
+from clustering.propose import BucketLimits
 from service.store import (
     Commit,
     ConflictError,
-    ExistingArticle,
-    Probe,
     Rewrite,
     StoredArticle,
-    StoredCandidate,
     StoreError,
     StoreMismatchError,
     keys,
 )
+from service.store.bucket_reading import is_stale
 from service.store.check import find_contradictions
-from service.store.connection import Connection
+from service.store.connection import Argument, Connection
 from service.store.constraints import ConstraintStore
 from service.store.encoding import (
     check_minted_id,
-    existing_article,
+    distinct_buckets,
     flat_pairs,
     lineage_arguments,
     pack_buckets,
-    pack_handles,
     pack_header,
-    unpack_assignment,
-    unpack_entries,
+    pack_ids,
+    unpack_buckets,
 )
-from service.store.kept_records import KeptRecords
+from service.store.finding import FindingStore
 from service.store.plans import PlanStore
 
 _OLDEST_SERVER: Final = (7, 0)
 PARTITIONS_PER_RETENTION: Final = 4
 _SECONDS_PER_DAY: Final = 86_400
 _DELETE_ATTEMPTS: Final = 100
+_NO_WAVE: Final = bytes(8)
 
 BucketIdsOfRecord = Callable[[bytes], UInt64Array]
 
 
-class RedisClusterStore(PlanStore, ConstraintStore):
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Handle (0 for none), record and packed buckets of a stored article."""
+
+    handle: int = 0
+    record: bytes = b""
+    buckets: bytes = b""
+
+
+class RedisClusterStore(FindingStore, PlanStore, ConstraintStore):
     """`service.store.ClusterStore` on Redis 7.0 or later, or Valkey.
 
     Parameters
@@ -92,15 +102,15 @@ class RedisClusterStore(PlanStore, ConstraintStore):
         if not retention_days > 0:
             raise ValueError(f"retention_days is {retention_days}: give more than 0")
         names = keys.Keys(collection)
-        super().__init__(Connection(url, names.prefix, timeout_seconds=timeout_seconds), names)
+        super().__init__(
+            Connection(url, names.prefix, timeout_seconds=timeout_seconds),
+            names,
+            BucketLimits() if bucket_limits is None else bucket_limits,
+        )
         days = math.ceil(retention_days / PARTITIONS_PER_RETENTION)
         self._partition_days = days
         self._bucket_ids_of = bucket_ids_of
-        limits = BucketLimits() if bucket_limits is None else bucket_limits
-        self._overfull = (limits.min_bucket_articles, repr(float(limits.max_bucket_share)))
-        self._newest_entries = limits.max_text_bucket_articles
         self._fingerprint = ""
-        self._records = KeptRecords()
 
     async def open(self, fingerprint: str) -> None:
         """Connect; claim an empty collection for ``fingerprint``, or check the one that is there.
@@ -145,57 +155,6 @@ class RedisClusterStore(PlanStore, ConstraintStore):
         """Return within a second, or raise."""
         await self._connection.ping()
 
-    async def probe(
-        self,
-        article_id: str,
-        bucket_ids: UInt64Array,
-        bucket_weights: UInt8Array | None = None,
-        *,
-        limit: int,
-    ) -> Probe:
-        """Existing article of that id, and the ``limit`` candidates sharing most buckets."""
-        digest = keys.digest_article_id(article_id)
-        answer = self._checked(
-            await self._connection.run(
-                "probe",
-                self._opened(),
-                keys.article_id_shard(digest),
-                digest,
-                *pack_buckets(bucket_ids, bucket_weights),
-                *self._overfull,
-                self._newest_entries,
-            )
-        )
-        _, horizon, epoch, constraint_epoch, mark, handle, header, assignment = answer[:8]
-        existing: ExistingArticle | None = None
-        if handle:
-            existing = existing_article(handle, header, assignment)
-        found = rank_shared(*unpack_entries(answer[8:]), limit)
-        candidates = await self._candidates(mark, *found) if found[0] else ()
-        return Probe(horizon, epoch, existing, candidates, constraint_epoch)
-
-    async def _candidates(
-        self, mark: bytes, handles: Sequence[int], weights: Sequence[int]
-    ) -> tuple[StoredCandidate, ...]:
-        """Return where articles are, with their records: kept ones need not travel again."""
-        kept = [self._records.get(handle, mark) for handle in handles]
-        answer = await self._connection.run(
-            "candidates",
-            pack_handles(handles),
-            "".join("1" if record is None else "0" for record in kept),
-        )
-        candidates = []
-        for k, handle in enumerate(handles):
-            if not answer[2 * k]:
-                continue
-            record = kept[k]
-            if record is None:
-                record = answer[2 * k + 1]
-                self._records.put(handle, record, mark)
-            cluster_id, group_id = unpack_assignment(answer[2 * k])
-            candidates.append(StoredCandidate(handle, cluster_id, group_id, weights[k], record))
-        return tuple(candidates)
-
     async def commit(self, commit: Commit) -> StoredArticle:
         """Write a decided article whole.
 
@@ -210,45 +169,100 @@ class RedisClusterStore(PlanStore, ConstraintStore):
         ValueError
             For malformed ids, buckets or weights.
         """
-        digest = keys.digest_article_id(commit.article_id)
-        replaced, revision, old_buckets, old_record = 0, 1, b"", b""
-        if commit.replaces is not None:
-            replaced, revision = commit.replaces.handle, commit.replaces.revision + 1
-            found, old_buckets, old_record = await self._traces(digest)
-            if found != replaced:
-                raise ConflictError(f"article {commit.article_id!r} changed meanwhile")
-        for name, ids in (
+        (outcome,) = await self._commit_all([commit])
+        if isinstance(outcome, StoreError):
+            raise outcome
+        return outcome
+
+    async def commit_many(self, commits: Sequence[Commit]) -> list[StoredArticle | StoreError]:
+        """Do as `commit` for each, in order, in one round trip; errors are in their place."""
+        return await self._commit_all(commits)
+
+    async def _commit_all(self, commits: Sequence[Commit]) -> list[StoredArticle | StoreError]:
+        outcomes: dict[int, StoredArticle | StoreError] = {}
+        ready: dict[int, Callable[[], list[Argument]]] = {}
+        for k, commit in enumerate(commits):
+            traces = Traces()
+            if commit.replaces is not None:
+                found = await self._traces(keys.digest_article_id(commit.article_id))
+                if found.handle != commit.replaces.handle:
+                    outcomes[k] = ConflictError(f"article {commit.article_id!r} changed meanwhile")
+                    continue
+                traces = found
+            ready[k] = self._commit_arguments(commit, traces)
+        answers = await self._connection.run_many(
+            [("commit", arguments()) for arguments in ready.values()]
+        )
+        for (k, arguments), given in zip(ready.items(), answers, strict=True):
+            try:
+                answer = given
+                if isinstance(answer, StoreError):
+                    raise answer
+                if is_stale(answer):
+                    await self._learn_buckets()
+                    answer = await self._run_placed("commit", arguments)
+                handle = self._checked(answer)[1]
+            except StoreError as error:
+                outcomes[k] = error
+            else:
+                commit = commits[k]
+                outcomes[k] = StoredArticle(
+                    handle=handle,
+                    article_id=commit.article_id,
+                    cluster_id=commit.cluster_id,
+                    duplicate_group_id=commit.duplicate_group_id,
+                    revision=_revision_of(commit),
+                    received_at_seconds=commit.now_seconds,
+                    document=commit.document,
+                )
+        return [outcomes[k] for k in range(len(commits))]
+
+    def _commit_arguments(self, commit: Commit, traces: Traces) -> Callable[[], list[Argument]]:
+        """Check a commit, and return what makes the script's arguments."""
+        for name, given in (
             ("cluster id", chain([commit.cluster_id], commit.moves.values())),
             ("group id", chain([commit.duplicate_group_id], commit.group_moves.values())),
         ):
-            for value in ids:
+            for value in given:
                 check_minted_id(name, value)
-        buckets, weights = pack_buckets(
+        ids, weights = distinct_buckets(
             commit.bucket_ids, commit.bucket_weights if len(commit.bucket_weights) else None
         )
-        answer = self._checked(
-            await self._connection.run(
-                "commit",
+        digest = keys.digest_article_id(commit.article_id)
+        header = pack_header(
+            commit.content_digest, _revision_of(commit), commit.now_seconds, commit.article_id
+        )
+        old_ids = unpack_buckets(traces.buckets)
+
+        def arguments() -> list[Argument]:
+            placement = self._placement(ids, weights)
+            _, _, *old = self._placed(old_ids)
+            return [
                 self._opened(),
                 commit.horizon,
                 repr(float(commit.now_seconds)),
                 self._partition_number(commit.now_seconds),
                 keys.article_id_shard(digest),
                 digest,
-                pack_header(commit.content_digest, revision, commit.now_seconds, commit.article_id),
+                header,
                 commit.document,
                 commit.record,
                 commit.cluster_id,
                 commit.duplicate_group_id,
-                buckets,
-                weights,
+                pack_ids(ids),
+                weights.tobytes(),
                 "1" if self._bucket_ids_of is None else "0",
-                *self._overfull,
+                *placement.arguments(),
+                self._buckets.due(placement),
+                self._limits.min_bucket_articles,
+                repr(float(self._limits.max_bucket_share)),
                 commit.least_candidate_weight,
+                commit.wave or _NO_WAVE,
+                -1 if commit.wave_articles is None else commit.wave_articles,
                 "" if commit.constraint_epoch is None else commit.constraint_epoch,
-                replaced,
-                old_buckets,
-                _name_of(old_record),
+                traces.handle,
+                *old,
+                _name_of(traces.record),
                 len(commit.expected_revisions),
                 *flat_pairs(commit.expected_revisions),
                 len(commit.moves),
@@ -256,52 +270,44 @@ class RedisClusterStore(PlanStore, ConstraintStore):
                 len(commit.group_moves),
                 *flat_pairs(commit.group_moves),
                 *lineage_arguments(commit.merged_into, commit.split_into),
-            )
-        )
-        return StoredArticle(
-            handle=answer[1],
-            article_id=commit.article_id,
-            cluster_id=commit.cluster_id,
-            duplicate_group_id=commit.duplicate_group_id,
-            revision=revision,
-            received_at_seconds=commit.now_seconds,
-            document=commit.document,
-        )
+            ]
+
+        return arguments
 
     async def delete_article(self, article_id: str, *, now_seconds: float) -> bool:
         """Remove every trace of an article; ``False`` when there is none."""
         digest = keys.digest_article_id(article_id)
         for _ in range(_DELETE_ATTEMPTS):
-            handle, buckets, record = await self._traces(digest)
-            if not handle:
+            found = await self._traces(digest)
+            if not found.handle:
                 return False
-            try:
-                self._checked(
-                    await self._connection.run(
-                        "delete",
-                        self._opened(),
-                        repr(float(now_seconds)),
-                        keys.article_id_shard(digest),
-                        digest,
-                        handle,
-                        buckets,
-                        _name_of(record),
-                    )
+            with contextlib.suppress(ConflictError):
+                await self._run_placed(
+                    "delete", partial(self._deletion, digest, found, now_seconds)
                 )
-            except ConflictError:
-                continue
-            return True
+                return True
         raise ConflictError(f"article {article_id!r} is being replaced again and again")
+
+    def _deletion(self, digest: bytes, found: Traces, now_seconds: float) -> list[Argument]:
+        return [
+            self._opened(),
+            repr(float(now_seconds)),
+            keys.article_id_shard(digest),
+            digest,
+            found.handle,
+            _name_of(found.record),
+            *self._placed(unpack_buckets(found.buckets)),
+        ]
 
     async def rewrite(self, rewrite: Rewrite) -> bool:
         """Write an article anew; ``False`` when it is gone or was written by another meanwhile."""
-        old, new = rewrite.replaced_bucket_ids, rewrite.bucket_ids
-        whole, _ = pack_buckets(new)
-        removed, _ = pack_buckets(np.setdiff1d(old, new))
-        added, _ = pack_buckets(np.setdiff1d(new, old))
-        answer = self._checked(
-            await self._connection.run(
-                "rewrite",
+        old, new = (
+            distinct_buckets(ids)[0] for ids in (rewrite.replaced_bucket_ids, rewrite.bucket_ids)
+        )
+
+        def arguments() -> list[Argument]:
+            _, _, *added = self._placed(np.setdiff1d(new, old))
+            return [
                 self._opened(),
                 repr(float(rewrite.now_seconds)),
                 self._partition_number(rewrite.now_seconds),
@@ -309,12 +315,14 @@ class RedisClusterStore(PlanStore, ConstraintStore):
                 _name_of(rewrite.replaced_record),
                 rewrite.record,
                 rewrite.document,
-                removed,
-                added,
                 int(new.size > 0) - int(old.size > 0),
-                b"" if self._bucket_ids_of is not None else whole,
-            )
-        )
+                pack_ids(new),
+                "1" if self._bucket_ids_of is None else "0",
+                *self._placed(np.setdiff1d(old, new)),
+                *added,
+            ]
+
+        answer = await self._run_placed("rewrite", arguments)
         return bool(answer[1])
 
     async def check(self) -> list[str]:
@@ -325,16 +333,16 @@ class RedisClusterStore(PlanStore, ConstraintStore):
         await self.settle()
         return await find_contradictions(self._connection, self._keys, self._bucket_ids_of)
 
-    async def _traces(self, digest: bytes) -> tuple[int, bytes, bytes]:
-        """Return handle (0 for none), packed buckets and record of an article."""
+    async def _traces(self, digest: bytes) -> Traces:
+        """Return what removing an article needs to know of it."""
         shard = keys.article_id_shard(digest)
         found: Sequence[Any] = await self._connection.run("traces", shard, digest)
         if not found:
-            return 0, b"", b""
+            return Traces()
         handle, record, buckets = found
         if not buckets and self._bucket_ids_of is not None:
             buckets, _ = pack_buckets(self._bucket_ids_of(record))
-        return handle, buckets, record
+        return Traces(handle, record, buckets)
 
     def _partition_number(self, now_seconds: float) -> int:
         """Return the day that the time partition of a moment begins, counted from 1970.
@@ -370,6 +378,10 @@ class RedisClusterStore(PlanStore, ConstraintStore):
             f"{stored.decode('utf-8', 'replace')}, this process runs {current}: start the version "
             "that wrote it, re-index with `samestory reindex`, or use another collection"
         )
+
+
+def _revision_of(commit: Commit) -> int:
+    return 1 if commit.replaces is None else commit.replaces.revision + 1
 
 
 def _name_of(record: bytes) -> str:

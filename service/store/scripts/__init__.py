@@ -28,6 +28,10 @@ _KEY_NAMES = {
     "OPEN_CLUSTERS": keys.OPEN_CLUSTERS,
     "PARTITIONS": keys.PARTITIONS,
     "BUCKETS": keys.BUCKETS,
+    "LONG_BUCKETS": keys.LONG_BUCKETS,
+    "LONG_LIST": keys.LONG_LIST,
+    "LONG_LIST_NEXT": keys.LONG_LIST_NEXT,
+    "NEWEST": keys.NEWEST,
     "EXPIRING": keys.EXPIRING,
     "FREQUENCIES": keys.FREQUENCIES,
     "REPEATED_LINES": keys.REPEATED_LINES,
@@ -47,6 +51,12 @@ _KEY_NAMES = {
     "CONSTRAINT_TERMS": keys.CONSTRAINT_TERMS,
     "CONSTRAINTS_OF": keys.CONSTRAINTS_OF,
     "CONSTRAINT_ORDER": keys.CONSTRAINT_ORDER,
+}
+_NUMBERS = {
+    "HANDLES_PER_SHARD": keys.HANDLES_PER_SHARD,
+    "FIRST_SHARDS": keys.FIRST_SHARDS,
+    "LONG_FROM": keys.LONG_FROM,
+    "NEWEST_ARTICLES": keys.NEWEST_ARTICLES,
 }
 
 
@@ -71,11 +81,9 @@ def load_script(name: str) -> Script:
     folder = resources.files(__name__)
     own = folder.joinpath(f"{name}.lua").read_text(encoding="utf-8")
     flags, newline, body = own.partition("\n")
-    names = ", ".join(f"{name} = '{value}'" for name, value in _KEY_NAMES.items())
-    parts = [
-        flags + newline,
-        f"local K = {{{names}, HANDLES_PER_SHARD = {keys.HANDLES_PER_SHARD}}}\n",
-    ]
+    names = [f"{name} = '{value}'" for name, value in _KEY_NAMES.items()]
+    numbers = [f"{name} = {value}" for name, value in _NUMBERS.items()]
+    parts = [flags + newline, f"local K = {{{', '.join([*names, *numbers])}}}\n"]
     # A comment names the shared files a script needs: "-- uses: common buckets".
     for line in body.splitlines():
         if line.startswith("-- uses:"):

@@ -1,9 +1,10 @@
 #!lua flags=no-writes
 -- uses: common
--- Where articles are, and their records. Arguments: handles (4 bytes each), and for each of them '1'
--- when its record is wanted.
--- Answer: per handle its assignment ('' when it is gone) and its record ('' when not wanted).
-local handles, wanted = take(), take()
+-- Where articles are, and their records. Arguments: handles (4 bytes each), for each of them '1'
+-- when its record is wanted, and the handle of the article that is posted again (0 for none).
+-- Answer: per handle its assignment ('' when it is gone) and its record ('' when not wanted); then
+-- assignment and header of the article that is posted again.
+local handles, wanted, existing = take(), take(), take_number()
 local answer, keys, places, clusters = {}, {}, {}, {}
 for i = 1, #wanted do
     local handle = handle_at(handles, 4 * i - 4)
@@ -16,6 +17,16 @@ for i = 1, #wanted do
     if byte(wanted, i) == 49 then
         keys[#keys + 1] = numbered(K.RECORD, handle)
         places[#places + 1] = 2 * i
+    end
+end
+local last_place = 2 * #wanted
+answer[last_place + 1], answer[last_place + 2] = '', ''
+if existing > 0 then
+    local assignment = call('HGET', assignment_place(existing))
+    if assignment then
+        answer[last_place + 1] = assignment
+        answer[last_place + 2] = call('GETRANGE', numbered(K.DOCUMENT, existing), 0, 29)
+        clusters[#clusters + 1] = parse_assignment(assignment)
     end
 end
 for first = 1, #keys, 1000 do

@@ -8,17 +8,26 @@ local id_shard, digest = take(), take()
 local header, document, record = take(), take(), take()
 local cluster_id, group_id = take(), take()
 local buckets, weights, keep_buckets = take(), take(), take()
+-- Where its buckets are, as the caller knows it (buckets.py), and which of them are to become long.
+local generation, known_longs, light, long, due = take(), take_number(), take(), take(), take()
 local least, share, least_weight = take_number(), take_number(), take_number()
+local wave, wave_articles = take(), take_number()
 local constraint_epoch = take()
-local replaced, old_buckets, old_record = take_number(), take(), take()
+local replaced, old_light, old_long, old_record = take_number(), take(), take(), take()
 local now_number = tonumber(now)
 
 local meta = call('HMGET', base .. K.META, 'fingerprint', 'handle', 'indexed', 'constraint_epoch',
-                  'switch')
+                  'switch', 'partition', unpack(LAYOUT))
 switch_state = meta[5]
 if meta[1] ~= fingerprint then
     return {'mismatch', meta[1] or ''}
 end
+local layout = layout_of(meta, 7)
+light, long = placed(layout, generation, known_longs, light, long)
+if not light then
+    return {'stale'}
+end
+old_light, old_long = placed(layout, generation, known_longs, old_light, old_long)
 if constraint_epoch ~= '' and tonumber(constraint_epoch) ~= (tonumber(meta[4]) or 0) then
     return {'conflict', 'constraints changed meanwhile'}
 end
@@ -31,54 +40,48 @@ end
 
 -- Has an article arrived since the probe that would have been among its candidates? Its shared
 -- weight is summed as the probe sums it, over-full buckets left out.
-local partitions = read_partitions()
-local values -- what the buckets hold in the newest partition
-if last_handle > horizon then
-    local overfull = overfull_limit(indexed, least, share)
-    local arrived = {} -- handle -> shared weight
-    values = {}
-    for k = 0, #buckets / 6 - 1 do
-        local field, rest, head = bucket_at(buckets, k)
-        local weight = byte(weights, k + 1)
-        local newer = {}
-        for i = #partitions, 1, -1 do
-            local p = partitions[i]
-            local value = call('HGET', shard_key(p, rest, head), field)
-            if i == #partitions then
-                values[k] = value
-            end
-            if value == '' then
-                value = call('GETRANGE', long_key(p, rest, head), 4 * (horizon - last_handle), -1)
-            end
-            local offset = value and #value - 4 or -1
-            while offset >= 0 and handle_at(value, offset) > horizon do
-                newer[#newer + 1] = handle_at(value, offset)
-                offset = offset - 4
-            end
-            if p.first <= horizon + 1 then
-                break -- older partitions hold nothing newer than the horizon
-            end
-        end
-        if #newer > 0 and weight == 1 then
-            local count = 0
-            for i = 1, #partitions do
-                local value = call('HGET', shard_key(partitions[i], rest, head), field)
-                if value then
-                    count = count + bucket_count(partitions[i], value, rest, head)
+local of_wave = 0
+if last_handle > horizon and #buckets > 0 then
+    if last_handle - horizon > NEWEST_ARTICLES then
+        return {'conflict', 'too many articles arrived meanwhile'}
+    end
+    local overfull = math.max(least, floor(share * indexed))
+    local place_of, counts = nil, {} -- bucket -> its number from 0; number -> whether it counts
+    for newer = horizon + 1, last_handle do
+        local noted, its_wave = noted_buckets(newer)
+        if noted and its_wave == wave and wave ~= NO_WAVE then
+            of_wave = of_wave + 1 -- the decision knows of it
+        elseif noted then
+            if not place_of then
+                place_of = {}
+                for at = 1, #buckets, 6 do
+                    place_of[sub(buckets, at, at + 5)] = (at - 1) / 6
                 end
             end
-            if count > overfull then
-                newer = {}
+            local sum = 0
+            for at = 1, #noted, 6 do
+                local bucket = sub(noted, at, at + 5)
+                local place = place_of[bucket]
+                if place then
+                    local weight = byte(weights, place + 1)
+                    if weight == 1 and counts[place] == nil then
+                        local rest, head = bucket_at(bucket, 1)
+                        counts[place] = not has_more_than(layout, overfull, rest, head,
+                                                          find_item(long, bucket, 6))
+                    end
+                    if weight > 1 or counts[place] then
+                        sum = sum + weight
+                    end
+                end
             end
-        end
-        for i = 1, #newer do
-            local sum = (arrived[newer[i]] or 0) + weight
-            if sum >= least_weight then
+            if sum >= least_weight and sum > 0 then
                 return {'conflict', 'an article that shares buckets arrived meanwhile'}
             end
-            arrived[newer[i]] = sum
         end
     end
+end
+if wave_articles >= 0 and of_wave ~= wave_articles then
+    return {'conflict', 'an article that it was decided with is not there'}
 end
 
 -- Are the clusters that were read still what they were?
@@ -162,8 +165,9 @@ end
 -- From here on everything is written.
 call('HSET', base .. K.META, 'handle', handle)
 if replaced > 0 then
-    remove_from_buckets(partitions, old_buckets, replaced)
-    if #old_buckets > 0 then
+    remove_from_buckets(layout, old_light, old_long, replaced)
+    forget_noted(replaced)
+    if #old_light + #old_long > 0 then
         call('HINCRBY', base .. K.META, 'indexed', -1)
     end
     call('DEL', numbered(K.RECORD, replaced), numbered(K.DOCUMENT, replaced),
@@ -184,17 +188,18 @@ if #buckets > 0 then
     call('HINCRBY', base .. K.META, 'indexed', 1)
     -- Clocks of several writers differ a little; partitions never go back, so that handles rise
     -- from each to the next.
-    local p = partitions[#partitions]
-    if not p or p.number < partition_number then
-        p = partition_object(partition_number, handle, FIRST_SHARDS, 0)
-        values = nil
+    if (tonumber(meta[6]) or -1) < partition_number then
+        call('HSET', base .. K.PARTITIONS, partition_number, handle)
+        call('HSET', base .. K.META, 'partition', partition_number)
     end
-    -- Where an article was taken out of its buckets just now, they are to be read again.
-    add_to_buckets(p, buckets, handle, replaced == 0 and values or nil)
-    write_partition(p)
+    add_to_buckets(layout, light, long, due, handle)
     if keep_buckets == '1' then
         call('SET', base .. K.FORWARD .. handle, buckets)
     end
+end
+note_buckets(handle, buckets, wave)
+if #buckets > 0 or replaced > 0 then
+    write_layout(layout)
 end
 write_touched(now, merged, split)
 return {'ok', handle}

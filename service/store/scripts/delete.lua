@@ -2,7 +2,8 @@
 -- uses: common buckets changes constraints removal
 -- Remove every trace of an article, if its handle is still the one that was read.
 local fingerprint, now = take(), take()
-local id_shard, digest, handle, buckets, record = take(), take(), take_number(), take(), take()
+local id_shard, digest, handle, record = take(), take(), take_number(), take()
+local generation, known_longs, light, long = take(), take_number(), take(), take()
 
 local found = call('HGET', base .. K.META, 'fingerprint')
 if found ~= fingerprint then
@@ -14,9 +15,16 @@ end
 if record_name(handle) ~= record then
     return {'conflict', 'the article was prepared anew meanwhile'}
 end
-remove_article(handle, id_shard, digest, #buckets > 0)
-if #buckets > 0 then
-    remove_from_buckets(read_partitions(), buckets, handle)
+local layout = read_layout()
+light, long = placed(layout, generation, known_longs, light, long)
+if not light then
+    return {'stale'}
+end
+local indexed = #light + #long > 0
+remove_article(handle, id_shard, digest, indexed)
+if indexed then
+    remove_from_buckets(layout, light, long, handle)
+    write_layout(layout)
 end
 cause = BY_DELETION
 write_touched(now, {}, {})

@@ -13,6 +13,7 @@ local function remove_article(handle, id_shard, digest, indexed)
     if indexed then
         call('HINCRBY', base .. K.META, 'indexed', -1)
     end
+    forget_noted(handle)
     forget_constraints(digest)
     return cluster
 end

@@ -4,7 +4,10 @@
 local fingerprint, now, partition_number = take(), take(), take_number()
 local handle, old_record = take_number(), take()
 local record, document = take(), take()
-local removed, added, indexed, kept_buckets = take(), take(), take_number(), take()
+local indexed, buckets, keep_buckets = take_number(), take(), take()
+-- Where the buckets are that it leaves and that it comes into, as the caller knows it.
+local generation, known_longs = take(), take_number()
+local old_light, old_long, new_light, new_long = take(), take(), take(), take()
 
 local found = call('HGET', base .. K.META, 'fingerprint')
 if found ~= fingerprint then
@@ -15,6 +18,12 @@ if record_name(handle) ~= old_record
    or handle <= (tonumber(call('HGET', base .. K.META, 'floor')) or 0) then
     return {'ok', 0}
 end
+local layout = read_layout()
+old_light, old_long = placed(layout, generation, known_longs, old_light, old_long)
+if not old_light then
+    return {'stale'}
+end
+new_light, new_long = placed(layout, generation, known_longs, new_light, new_long)
 touch(read_assignment(handle)).dirty = true
 
 local document_key = base .. K.DOCUMENT .. handle
@@ -25,25 +34,34 @@ call('SET', base .. K.RECORD .. handle, record)
 call('HINCRBY', base .. K.META, 'rewritten', 1) -- whoever keeps records forgets them
 call('SET', document_key, header .. document)
 
-local partitions = read_partitions()
-if #removed > 0 then
-    remove_from_buckets(partitions, removed, handle)
-end
-if #added > 0 then
-    local p = partition_of(partitions, handle)
-    if not p then
-        -- Nothing as old had buckets until now: the oldest partition begins earlier, or the first.
-        p = partitions[1] or partition_object(partition_number, handle, FIRST_SHARDS, 0)
-        p.first = handle
+remove_from_buckets(layout, old_light, old_long, handle)
+if #new_light + #new_long > 0 then
+    local oldest, oldest_first
+    local raw = call('HGETALL', base .. K.PARTITIONS)
+    for i = 1, #raw, 2 do
+        local first = tonumber(raw[i + 1])
+        if not oldest or first < oldest_first then
+            oldest, oldest_first = raw[i], first
+        end
     end
-    insert_into_buckets(p, added, handle)
-    write_partition(p)
+    if not oldest then
+        call('HSET', base .. K.PARTITIONS, partition_number, handle)
+        call('HSET', base .. K.META, 'partition', partition_number)
+    elseif handle < oldest_first then
+        -- Nothing as old had buckets until now: the oldest partition begins earlier.
+        call('HSET', base .. K.PARTITIONS, oldest, handle)
+    end
+    insert_into_buckets(layout, new_light, new_long, handle)
+end
+write_layout(layout)
+if handle > (tonumber(call('HGET', base .. K.META, 'handle')) or 0) - NEWEST_ARTICLES then
+    note_buckets(handle, buckets, NO_WAVE)
 end
 if indexed ~= 0 then
     call('HINCRBY', base .. K.META, 'indexed', indexed)
 end
-if #kept_buckets > 0 then
-    call('SET', base .. K.FORWARD .. handle, kept_buckets)
+if keep_buckets == '1' and #buckets > 0 then
+    call('SET', base .. K.FORWARD .. handle, buckets)
 else
     call('DEL', base .. K.FORWARD .. handle)
 end

@@ -81,6 +81,6 @@ async def test_counts(store: RedisClusterStore) -> None:
         "articles": 3,
         "indexed_articles": 2,
         "clusters": 2,
-        "buckets": 3,
+        "buckets": 4,
         "last_handle": 3,
     }

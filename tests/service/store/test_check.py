@@ -26,22 +26,30 @@ DAMAGE: dict[str, tuple[list[tuple[str | bytes | int, ...]], str]] = {
     "listed in vain": ([("ZADD", f"{P}open", 5, "c_none")], "listed but has no record"),
     "foreign key": ([("SET", f"{P}strange", b"x")], "none of this layout"),
     "foreign list": ([("RPUSH", f"{P}strange", b"x")], "none of this layout"),
-    "lost long bucket": ([("DEL", f"{P}b:19672:h0.5")], "empty or out of order"),
-    "left long bucket": ([("SET", f"{P}b:19672:h0.9", b"x" * 64)], "not referred to"),
-    "lost bucket": ([("HDEL", f"{P}b:19672:0", b"\x01\0\0\0")], "not in the buckets"),
+    "lost long bucket": ([("DEL", f"{P}h:0.5")], "not in the buckets"),
+    "left long bucket": ([("SET", f"{P}h:0.9", b"x" * 64)], "not in their list"),
+    "lost list": ([("DEL", f"{P}longs")], "not as long as is counted"),
+    "lost bucket": ([("DEL", f"{P}b:0")], "not in the buckets"),
+    "miscounted entries": ([("HINCRBY", f"{P}meta", "light", 1)], "entries of light buckets"),
     "ghost in a bucket": (
-        [("HSET", f"{P}b:19672:0", b"\x01\0\0\0", b"\x63\0\0\0")],
+        [("APPEND", f"{P}b:0", b"\x01\0\0\0\x63\0\0\0")],
         "99 is in 1 buckets and not stored",
     ),
     "unordered bucket": (
-        [("HSET", f"{P}b:19672:0", b"\x05\0\0\0", b"\x02\0\0\0\x01\0\0\0")],
+        [("SET", f"{P}b:0", b"\x01\0\0\0\x02\0\0\0\x01\0\0\0\x01\0\0\0")],
         "out of order",
     ),
-    "wrong shard": (
-        [("HSET", f"{P}b:19672:3", b"\x01\0\0\0", b"\x01\0\0\0")],
-        "not in the buckets",
+    "unordered long bucket": ([("SETRANGE", f"{P}h:0.5", 0, b"\x63\0")], "out of order"),
+    "long and light": ([("APPEND", f"{P}b:0", b"\x05\0\0\0\x14\0\0\0")], "long and in shard"),
+    "wrong shard": ([("RENAME", f"{P}b:0", f"{P}b:3")], "not in the buckets"),
+    "beyond the shards": ([("RENAME", f"{P}b:0", f"{P}b:4096")], "in the wrong shard"),
+    "wrong partitions": ([("HSET", f"{P}p", 19_673, 1)], "from one time partition to the next"),
+    "old among the newest": ([("HSET", f"{P}n", 9, b"\x09\0\0\x01")], "among the newest"),
+    "gone among the newest": (
+        [("HINCRBY", f"{P}meta", "handle", 1), ("HSET", f"{P}n", 21, b"\x15\0\0\0")],
+        "among the newest and not stored",
     ),
-    "no partition": ([("HSET", f"{P}b:1:0", b"\x01\0\0\0", b"\x01\0\0\0")], "to no partition"),
+    "expired in a bucket": ([("HSET", f"{P}meta", "floor", 1)], "has expired and is in buckets"),
 }
 
 

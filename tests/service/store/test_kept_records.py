@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from redis import Redis
@@ -19,13 +21,38 @@ from tests.service.store.helpers import (
 )
 
 
-def test_those_used_longest_ago_are_forgotten() -> None:
-    kept = KeptRecords(most_articles=2)
-    kept.put(1, b"one", b"m")
-    kept.put(2, b"two", b"m")
-    assert kept.get(1, b"m") == b"one"
-    kept.put(3, b"three", b"m")
-    assert [kept.get(handle, b"m") for handle in (1, 2, 3)] == [b"one", None, b"three"]
+def test_the_newest_are_kept() -> None:
+    kept = KeptRecords(most_articles=8)
+    for handle in (1, 2, 9, 3):
+        kept.put(handle, b"%d" % handle, b"m")
+    assert [kept.get(handle, b"m") for handle in (1, 2, 3, 9)] == [None, b"2", b"3", b"9"]
+    kept.put(1, b"late", b"m")
+    assert kept.get(1, b"m") is None
+    kept.put(12, b"12", b"m")  # those up to 4 are too old by now
+    assert kept.get_many([2, 3, 4, 9, 10, 12], b"m") == [None, None, None, b"9", None, b"12"]
+    kept.put(100, b"100", b"m")
+    assert kept.get_many([9, 12, 100], b"m") == [None, None, b"100"]
+    assert kept.get_many([100], b"n") == [None]
+
+
+def test_the_bitmap_says_what_is_kept() -> None:
+    rng = random.Random(3)
+    kept = KeptRecords(most_articles=64)
+    newest = 0
+    for _ in range(400):
+        newest = max(newest, handle := max(1, newest + rng.randint(-40, 6)))
+        kept.put(handle, b"x", b"m")
+        highest, bitmap = kept.held(b"m")
+        assert highest == newest
+        bits = 8 * len(bitmap)
+        held = {
+            number
+            for number in range(max(1, newest - bits + 1), newest + 1)
+            if bitmap[number % bits // 8] >> (number % bits % 8) & 1
+        }
+        assert held == {h for h in range(1, newest + 1) if kept.get(h, b"m") is not None}
+    assert len(held) > 10
+    assert kept.held(b"n") == (0, b"")
 
 
 def test_another_mark_forgets_all() -> None:

@@ -1,0 +1,205 @@
+"""What an article is decided on: how alike its candidates are, and what is known around it.
+
+The steps between the round trips of `service.placing`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from clustering.neighbourhood import NEW, Neighbour, TouchedCluster
+from clustering.online import CandidateSimilarities, Decider
+from clustering.unpacking import PackedFeatures
+from service.constraints_in_force import ConstraintsInForce
+from service.sketches import Prepared, Sketch
+from service.store import ClusterMembers, ExistingArticle, Finding, Surroundings
+from service.waves import Fellow, Wave, ranked
+
+_FEATURE_CACHE_ARTICLES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """An article compared with its candidates.
+
+    Attributes
+    ----------
+    given, sketch, new
+        The article.
+    found, said
+        What the store told of it, and the constraints in force then.
+    handles, compared
+        Its candidates, and how alike each is; `clustering.neighbourhood.NEW` stands for articles of
+        its wave, of which none is like it.
+    least_candidate_weight, wave, wave_articles
+        As in `service.store.Commit`.
+    wanted
+        What must be known around it.
+    """
+
+    given: Prepared
+    sketch: Sketch
+    new: PackedFeatures
+    found: Finding
+    said: ConstraintsInForce
+    handles: list[int]
+    compared: CandidateSimilarities
+    least_candidate_weight: int
+    wanted: Surroundings
+    wave: bytes
+    wave_articles: int | None
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to be known around it."""
+        return bool(self.wanted.naming or self.wanted.others or self.wanted.besides)
+
+
+def consider(
+    decider: Decider,
+    features: FeatureCache,
+    given: Prepared,
+    sketch: Sketch,
+    found: Finding,
+    said: ConstraintsInForce,
+    wave: Wave,
+) -> Considered | None:
+    """Compare an article with its candidates; ``None`` where one of its wave is like it.
+
+    Also ``None`` where that cannot be told (`service.waves.Wave.fellows`); never in an empty wave.
+    """
+    existing = found.existing
+    limit = decider.limits.candidates
+    fellows = wave.fellows(found)
+    if fellows is None:
+        return None
+    both = ranked(found.candidates, fellows, limit)
+    replaced = -1 if existing is None else existing.handle
+    # An article of the wave has no handle yet; none of these is like the new one, see below.
+    near = [item for item in both if isinstance(item, Fellow) or item.handle != replaced]
+    new = features.features(sketch.record)
+    compared = decider.compare_candidates(new, [features.features(item.record) for item in near])
+    for number, item in enumerate(near):
+        if isinstance(item, Fellow) and (
+            compared.similarities[number] >= decider.limits.touch_similarity
+            or (compared.look_alike is not None and compared.refused == number)
+        ):
+            return None
+    handles = [NEW if isinstance(item, Fellow) else item.handle for item in near]
+    return Considered(
+        given=given,
+        sketch=sketch,
+        new=new,
+        found=found,
+        said=said,
+        handles=handles,
+        compared=compared,
+        # With a full list of candidates, a newcomer that shares less than the last of them
+        # would not have been one.
+        least_candidate_weight=both[-1].shared_weight if len(both) == limit else 1,
+        wanted=_surroundings(decider, handles, compared, existing, said),
+        wave=wave.name,
+        wave_articles=(
+            wave.indexed_articles if any(isinstance(item, Fellow) for item in near) else None
+        ),
+    )
+
+
+def _surroundings(
+    decider: Decider,
+    handles: Sequence[int],
+    compared: CandidateSimilarities,
+    existing: ExistingArticle | None,
+    said: ConstraintsInForce,
+) -> Surroundings:
+    """Return what must be known around an article: the likest candidates first."""
+    limits = decider.limits
+    likest = sorted(
+        (-similarity, handle)
+        for handle, similarity in zip(handles, compared.similarities, strict=True)
+        if similarity >= limits.touch_similarity
+    )
+    naming = [handle for _, handle in likest]
+    refused = [] if compared.look_alike is None else [handles[compared.refused]]
+    return Surroundings(
+        naming=naming,
+        others=[handle for handle in refused if handle not in naming],
+        besides="" if existing is None else existing.cluster_id,
+        most_clusters=limits.touched_clusters,
+        members=limits.relinked_cluster_articles,
+        named=said.named,
+    )
+
+
+def more_tie(
+    handles: Sequence[int],
+    compared: CandidateSimilarities,
+    cluster_ids: Mapping[int, str],
+    wanted: Surroundings,
+) -> bool:
+    """Tell whether the last cluster that may be touched is as alike as the first that may not."""
+    similarity_of = dict(zip(handles, compared.similarities, strict=True))
+    best: dict[str, float] = {}
+    for handle in wanted.naming:
+        if handle in cluster_ids:
+            best.setdefault(cluster_ids[handle], similarity_of[handle])
+    in_order = list(best.values())
+    most = wanted.most_clusters
+    return len(in_order) > most and in_order[most - 1] == in_order[most]
+
+
+def touched_clusters(
+    names: Sequence[str],
+    clusters: Mapping[str, ClusterMembers],
+    existing: ExistingArticle | None,
+    features: FeatureCache,
+) -> tuple[list[TouchedCluster], dict[str, int]]:
+    """Return those of some clusters that are there, as the decision sees them, and revisions."""
+    replaced = -1 if existing is None else existing.handle
+    touched = []
+    revisions: dict[str, int] = {}
+    for cluster_id in names:
+        cluster = clusters.get(cluster_id)
+        if cluster is None:
+            continue
+        revisions[cluster_id] = cluster.revision
+        members = tuple(
+            Neighbour(
+                handle=item.handle,
+                cluster_id=cluster_id,
+                duplicate_group_id=item.duplicate_group_id,
+                features=features.features(item.record),
+            )
+            for item in cluster.members
+            if item.handle != replaced
+        )
+        size = cluster.size - (existing is not None and existing.cluster_id == cluster_id)
+        hidden = tuple(handle for handle in cluster.named if handle != replaced)
+        touched.append(TouchedCluster(cluster_id, size, members, hidden))
+    return touched, revisions
+
+
+class FeatureCache:
+    """Features of the articles met last, by their records.
+
+    By the bytes themselves, so that a store that was emptied and filled anew can never be answered
+    from what its predecessor held under the same handle. The same record always gives the same
+    object: what is worked out of it can be kept, too (`clustering.refine`).
+    """
+
+    def __init__(self, most_articles: int = _FEATURE_CACHE_ARTICLES) -> None:
+        self._most_articles = most_articles
+        self._known: OrderedDict[bytes, PackedFeatures] = OrderedDict()
+
+    def features(self, record: bytes) -> PackedFeatures:
+        """Return what a record holds."""
+        found = self._known.get(record)
+        if found is None:
+            found = self._known[record] = PackedFeatures(record)
+            if len(self._known) > self._most_articles:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(record)
+        return found

@@ -1,0 +1,231 @@
+"""What is near an article: which articles share buckets with it, and the clusters of those.
+
+The part of the store that answers for every post, for one article or for many in one round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from clustering.articles import UInt8Array, UInt64Array
+from clustering.propose import BucketLimits
+from service.store import (
+    BucketQuery,
+    ClusterMembers,
+    ExistingArticle,
+    Finding,
+    FoundArticle,
+    Neighbours,
+    Probe,
+    SharedBuckets,
+    StoredCandidate,
+    StoreError,
+    Surroundings,
+    keys,
+)
+from service.store.bucket_reading import BucketReader, Found, query_of
+from service.store.connection import Argument, Connection
+from service.store.encoding import existing_article, flat_pairs, pack_handles, unpack_assignment
+from service.store.kept_clusters import KeptClusters
+from service.store.reader import clusters_of
+
+
+class FindingStore(BucketReader):
+    """The part of `service.store.ClusterStore` that finds what is near an article.
+
+    Parameters
+    ----------
+    connection, names, limits
+        As `BucketReader`.
+    """
+
+    def __init__(self, connection: Connection, names: keys.Keys, limits: BucketLimits) -> None:
+        super().__init__(connection, names, limits)
+        self._clusters = KeptClusters()
+
+    async def probe(
+        self,
+        article_id: str,
+        bucket_ids: UInt64Array,
+        bucket_weights: UInt8Array | None = None,
+        *,
+        limit: int,
+    ) -> Probe:
+        """Existing article of that id, and the ``limit`` candidates sharing most buckets."""
+        (found,) = await self._read_buckets(
+            [query_of(article_id, bucket_ids, bucket_weights, limit)]
+        )
+        existing: ExistingArticle | None = None
+        candidates: tuple[StoredCandidate, ...] = ()
+        if found.handles or found.existing:
+            ((existing, candidates),) = await self._candidates([(found, found.handles)])
+        state = found.state
+        return Probe(
+            state.horizon, state.frequency_epoch, existing, candidates, state.constraint_epoch
+        )
+
+    async def find(self, queries: Sequence[BucketQuery]) -> list[Finding]:
+        """Do as `probe` for each, and leave open in which clusters the candidates are."""
+        read = await self._read_buckets(
+            [query_of(q.article_id, q.bucket_ids, q.bucket_weights, q.limit) for q in queries]
+        )
+        records = [self._records.get_many(found.handles, found.state.mark) for found in read]
+        asked = []
+        for found, known in zip(read, records, strict=True):
+            missing = [h for h, record in zip(found.handles, known, strict=True) if record is None]
+            if missing or found.existing:
+                asked.append((found, missing))
+        answers = iter(await self._candidates(asked) if asked else ())
+        told = {id(found): next(answers) for found, _ in asked}
+        return [
+            self._finding(found, known, *told.get(id(found), (None, ())))
+            for found, known in zip(read, records, strict=True)
+        ]
+
+    def _finding(
+        self,
+        found: Found,
+        known: Sequence[bytes | None],
+        existing: ExistingArticle | None,
+        candidates: Sequence[StoredCandidate],
+    ) -> Finding:
+        read = {item.handle: item.record for item in candidates}
+        state = found.state
+        articles = []
+        for handle, weight, kept in zip(found.handles, found.weights, known, strict=True):
+            record = read.get(handle) if kept is None else kept
+            if record is not None:
+                articles.append(FoundArticle(handle, weight, record))
+        return Finding(
+            horizon=state.horizon,
+            frequency_epoch=state.frequency_epoch,
+            existing=existing,
+            candidates=tuple(articles),
+            constraint_epoch=state.constraint_epoch,
+            mark=state.mark,
+            buckets=SharedBuckets(
+                found.query.ids, found.query.weights, found.sizes, state.indexed, self._limits
+            ),
+        )
+
+    async def neighbours(self, asked: Sequence[tuple[Finding, Surroundings]]) -> list[Neighbours]:
+        """For each article, clusters of candidates, and the members of some of them."""
+        known = [
+            self._clusters.revisions(wanted.naming, (finding.mark, wanted.members))
+            for finding, wanted in asked
+        ]
+        # As they are now: until the answer is here, others may take their place.
+        kept = [{name: self._clusters.get(name) for name in names} for names in known]
+        answers = await self._connection.run_many(
+            [
+                ("neighbours", [*self._neighbours_arguments(*one), *flat_pairs(revisions)])
+                for one, revisions in zip(asked, known, strict=True)
+            ]
+        )
+        found = []
+        for one, clusters, answer in zip(asked, kept, answers, strict=True):
+            if isinstance(answer, StoreError):
+                raise answer
+            found.append(await self._neighbours(*one, clusters, answer))
+        return found
+
+    def _neighbours_arguments(self, finding: Finding, wanted: Surroundings) -> list[Argument]:
+        return [
+            pack_handles([*wanted.naming, *wanted.others]),
+            len(wanted.naming),
+            wanted.most_clusters,
+            wanted.members,
+            wanted.besides,
+            pack_handles(wanted.named),
+            *self._records.held(finding.mark),
+        ]
+
+    async def _neighbours(
+        self,
+        finding: Finding,
+        wanted: Surroundings,
+        kept: Mapping[str, ClusterMembers],
+        answer: list[Any],
+    ) -> Neighbours:
+        handles = [*wanted.naming, *wanted.others]
+        cluster_ids = {
+            handle: unpack_assignment(assignment)[0]
+            for handle, assignment in zip(handles, answer, strict=False)
+            if assignment
+        }
+        clusters: dict[str, ClusterMembers] = {}
+        for told, with_members in clusters_of(iter(answer[len(handles) :])):
+            name = told.cluster_id
+            if with_members:
+                cluster = await self._with_records(finding, told)
+                if len(cluster.members) == len(told.members):
+                    self._clusters.put(replace(cluster, named=()), (finding.mark, wanted.members))
+            else:
+                given = {member.handle for member in kept[name].members}
+                named = tuple(handle for handle in told.named if handle not in given)
+                cluster = replace(kept[name], named=named)
+            clusters[name] = cluster
+        return Neighbours(cluster_ids, clusters)
+
+    async def _with_records(self, finding: Finding, cluster: ClusterMembers) -> ClusterMembers:
+        """Put in the records that did not travel; one that is gone takes its member with it."""
+        records: dict[int, bytes | None] = {}
+        for member in cluster.members:
+            records[member.handle] = member.record or self._records.get(member.handle, finding.mark)
+            if member.record:
+                self._records.put(member.handle, member.record, finding.mark)
+        # Those that were forgotten since it was said that they are here.
+        lacking = [handle for handle, record in records.items() if record is None]
+        if lacking:
+            records |= dict(zip(lacking, await self.records(lacking), strict=True))
+        members = [
+            replace(member, record=record)
+            for member in cluster.members
+            if (record := records[member.handle]) is not None
+        ]
+        return replace(cluster, members=tuple(members))
+
+    async def _candidates(
+        self, asked: Sequence[tuple[Found, Sequence[int]]]
+    ) -> list[tuple[ExistingArticle | None, tuple[StoredCandidate, ...]]]:
+        """Return where articles are, with their records: kept ones need not travel again."""
+        kept = [self._records.get_many(handles, found.state.mark) for found, handles in asked]
+        answers = await self._connection.run_many(
+            [
+                (
+                    "candidates",
+                    [
+                        pack_handles(handles),
+                        "".join("1" if record is None else "0" for record in records),
+                        found.existing,
+                    ],
+                )
+                for (found, handles), records in zip(asked, kept, strict=True)
+            ]
+        )
+        told = []
+        for (found, handles), records, whole_answer in zip(asked, kept, answers, strict=True):
+            if isinstance(whole_answer, StoreError):
+                raise whole_answer
+            *answer, assignment, header = whole_answer
+            existing = None
+            if assignment:
+                existing = existing_article(found.existing, header, assignment)
+            weight_of = dict(zip(found.handles, found.weights, strict=True))
+            candidates = []
+            for k, handle in enumerate(handles):
+                if not answer[2 * k]:
+                    continue
+                record = records[k]
+                if record is None:
+                    record = answer[2 * k + 1]
+                    self._records.put(handle, record, found.state.mark)
+                candidates.append(
+                    StoredCandidate(
+                        handle, *unpack_assignment(answer[2 * k]), weight_of[handle], record
+                    )
+                )
+            told.append((existing, tuple(candidates)))
+        return told

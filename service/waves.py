@@ -1,0 +1,100 @@
+"""Which articles of a batch can be decided together, as if one after the other.
+
+Articles that are decided on one reading of the store do not see one another there. So the ones
+before are put among the candidates of an article here, by the rule that the store follows
+(`clustering.propose.lsh`). As long as none of them turns out to be like it, its decision is the one
+that it would have met one after the other, and the *wave* goes on. Where one is, or where it cannot
+be told, the wave ends before the article, which is decided on the next reading.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.store import Finding, FoundArticle, SharedBuckets
+
+_NAME_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Fellow:
+    """An article of the wave, as a candidate of a later one: its number, what it shares."""
+
+    number: int
+    shared_weight: int
+    record: bytes
+
+
+class Wave:
+    """The articles that are decided together, in order."""
+
+    def __init__(self) -> None:
+        self.name = secrets.token_bytes(_NAME_BYTES)
+        self.article_ids: set[str] = set()
+        self.indexed_articles = 0
+        self._records: list[bytes] = []
+        self._in_bucket: dict[int, list[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def add(self, article_id: str, record: bytes, buckets: SharedBuckets) -> None:
+        """Let the next article join."""
+        number = len(self._records)
+        self.article_ids.add(article_id)
+        self._records.append(record)
+        self.indexed_articles += bool(buckets.ids.size)
+        for bucket_id in buckets.ids.tolist():
+            self._in_bucket.setdefault(bucket_id, []).append(number)
+
+    def fellows(self, finding: Finding) -> list[Fellow] | None:
+        """Return those that share buckets with an article; ``None`` where that cannot be told.
+
+        It cannot where they would make a bucket over-full, or push others out of one: then the
+        candidates that were found are not the right ones either.
+        """
+        buckets = finding.buckets
+        limits, indexed = buckets.limits, buckets.indexed_articles
+        overfull = limits.event_bucket_articles(indexed)
+        if limits.event_bucket_articles(indexed + self.indexed_articles) != overfull:
+            return None
+        shared: dict[int, int] = {}
+        for place, bucket_id in enumerate(buckets.ids.tolist()):
+            numbers = self._in_bucket.get(bucket_id)
+            if numbers is None:
+                continue
+            weight, size = int(buckets.weights[place]), int(buckets.sizes[place])
+            if weight > 1:
+                if size + len(numbers) > limits.max_text_bucket_articles:
+                    return None
+            elif size > overfull:
+                continue
+            elif size + len(numbers) > overfull:
+                return None
+            for number in numbers:
+                shared[number] = shared.get(number, 0) + weight
+        return [Fellow(number, weight, self._records[number]) for number, weight in shared.items()]
+
+
+def ranked(
+    candidates: Sequence[FoundArticle], fellows: Sequence[Fellow], limit: int
+) -> list[FoundArticle | Fellow]:
+    """Return the candidates among both: most shared weight first, and of equals the newest.
+
+    Parameters
+    ----------
+    candidates
+        In that order.
+    fellows
+        Newer than any of them, the higher the number the newer.
+    limit
+        How many at most.
+    """
+    both: list[FoundArticle | Fellow] = [
+        *sorted(fellows, key=lambda fellow: -fellow.number),
+        *candidates,
+    ]
+    both.sort(key=lambda item: -item.shared_weight)
+    return both[:limit]
