@@ -79,6 +79,10 @@ class BatchLimits:
     proposed: among 10,000 articles .94 with 60 candidates; among 100,000 .920 with 60, .936 with
     120 and .941 with 150. Reading buckets twice as full gives .002: the limit is what costs.
 
+    Buckets of more than 600 articles are not read: up to 300,000 articles they are skipped for
+    their share anyway, and beyond it reading them would take most of the time. With 200 instead,
+    300,000 made articles had the same recall and .013 less precision.
+
     An article whose best candidate shares 40 buckets with it has its event among those that share
     8 or more. Leaving fainter ones out takes three of five pairs away, and the mean BCubed F1 of
     four labelled sets goes from .918 to .920, among 20,000 made articles from .915 to .916. Three
@@ -87,7 +91,9 @@ class BatchLimits:
 
     candidates_per_article: int = 60
     candidate_growth: float = 0.4
-    buckets: BucketLimits = field(default_factory=lambda: BucketLimits(faint_share=0.2))
+    buckets: BucketLimits = field(
+        default_factory=lambda: BucketLimits(max_bucket_articles=600, faint_share=0.2)
+    )
     members_compared: int = 128
 
     def candidates(self, article_count: int) -> int:

@@ -35,14 +35,14 @@ ORDINARY: Final = KINDS.index(TextKind.ORDINARY)
 UNDATED: Final = np.iinfo(np.int64).min
 """Stands for no time of publication."""
 
-_RAGGED: Final = (
+RAGGED_FIELDS: Final = (
     ("term_offsets", ("term_ids", "body_counts", "lead_counts", "title_counts", "term_flags")),
     ("bigram_offsets", ("bigram_ids",)),
     ("signature_offsets", ("text_signatures",)),
     ("event_offsets", ("event_tokens",)),
 )
-_NAMED: Final = (("languages", "language_names"), ("publishers", "publisher_names"))
-_PLAIN: Final = ("kinds", "published_at_seconds", "token_counts")
+NAMED_FIELDS: Final = (("languages", "language_names"), ("publishers", "publisher_names"))
+PLAIN_FIELDS: Final = ("kinds", "published_at_seconds", "token_counts")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,58 +126,37 @@ class FeatureColumns(Sequence[ArticleFeatures]):
         )
 
     @classmethod
-    def concatenated(
-        cls, parts: list[FeatureColumns], rows: Int64Array | None = None
-    ) -> FeatureColumns:
-        """Put columns one behind the other, or, of what that gives, the articles at ``rows``.
-
-        ``parts`` is emptied, and each of their columns given up once it is copied: memory never
-        holds much more than the result.
-        """
-        if len(parts) == 1:
-            only = parts.pop()
-            return only if rows is None else only.taken(rows)
+    def concatenated(cls, parts: Sequence[FeatureColumns]) -> FeatureColumns:
+        """Put columns one behind the other."""
         if not parts:
             return cls.of([])
+        if len(parts) == 1:
+            return parts[0]
         fields: dict[str, Any] = {}
-        for numbers, names in _NAMED:
-            of_all, fields[names] = _renumbered(
+        for numbers, names in NAMED_FIELDS:
+            fields[numbers], fields[names] = _renumbered(
                 [(getattr(part, numbers), getattr(part, names)) for part in parts]
             )
-            fields[numbers] = of_all if rows is None else of_all[rows]
-        begins: dict[str, Int64Array] = {}
-        for offsets, names_of_values in _RAGGED:
+        values = list(PLAIN_FIELDS)
+        for offsets, names_of_values in RAGGED_FIELDS:
             sizes = np.concatenate([np.diff(getattr(part, offsets)) for part in parts])
-            fields[offsets] = _offsets_of_sizes(sizes if rows is None else sizes[rows])
-            begins |= dict.fromkeys(names_of_values, _offsets_of_sizes(sizes))
-        offsets_of: dict[str, str | None] = {
-            **dict.fromkeys(_PLAIN),
-            **{name: offsets for offsets, names_of_values in _RAGGED for name in names_of_values},
-        }
-        rest = [{name: getattr(part, name) for name in offsets_of} for part in parts]
-        parts.clear()
-        for name, its_offsets in offsets_of.items():
-            values = np.concatenate([part.pop(name) for part in rest])
-            if rows is not None:
-                values = (
-                    values[rows]
-                    if its_offsets is None
-                    else _gathered(rows, begins[name], fields[its_offsets], values)
-                )
-            fields[name] = values
+            fields[offsets] = offsets_of_sizes(sizes)
+            values += names_of_values
+        for name in values:
+            fields[name] = np.concatenate([getattr(part, name) for part in parts])
         return cls(**fields)
 
     def taken(self, rows: Int64Array) -> FeatureColumns:
         """Return the articles at these positions, in this order, as a copy."""
-        fields: dict[str, Any] = {name: getattr(self, name)[rows] for name in _PLAIN}
-        for numbers, names in _NAMED:
+        fields: dict[str, Any] = {name: getattr(self, name)[rows] for name in PLAIN_FIELDS}
+        for numbers, names in NAMED_FIELDS:
             fields[numbers], fields[names] = getattr(self, numbers)[rows], getattr(self, names)
-        for offsets, names_of_values in _RAGGED:
+        for offsets, names_of_values in RAGGED_FIELDS:
             old = getattr(self, offsets)
-            new = _offsets_of_sizes(np.diff(old)[rows])
+            new = offsets_of_sizes(np.diff(old)[rows])
             fields[offsets] = new
             for name in names_of_values:
-                fields[name] = _gathered(rows, old, new, getattr(self, name))
+                fields[name] = gathered(rows, old, new, getattr(self, name))
         return FeatureColumns(**fields)
 
     @property
@@ -188,7 +167,9 @@ class FeatureColumns(Sequence[ArticleFeatures]):
     @property
     def has_signature(self) -> NDArray[np.bool_]:
         """bool, shape (n,): which have a text signature."""
-        return np.diff(self.signature_offsets) > 0
+        # Not np.diff, which takes longer than one article is worth.
+        has_signature: NDArray[np.bool_] = self.signature_offsets[1:] > self.signature_offsets[:-1]
+        return has_signature
 
     def __len__(self) -> int:
         return int(self.kinds.size)
@@ -233,10 +214,10 @@ class FeatureColumns(Sequence[ArticleFeatures]):
         if step != 1:
             return self.taken(np.arange(begin, end, step))
         end = max(begin, end)
-        fields: dict[str, Any] = {name: getattr(self, name)[begin:end] for name in _PLAIN}
-        for numbers, names in _NAMED:
+        fields: dict[str, Any] = {name: getattr(self, name)[begin:end] for name in PLAIN_FIELDS}
+        for numbers, names in NAMED_FIELDS:
             fields[numbers], fields[names] = getattr(self, numbers)[part], getattr(self, names)
-        for offsets, names_of_values in _RAGGED:
+        for offsets, names_of_values in RAGGED_FIELDS:
             old = getattr(self, offsets)[begin : end + 1]
             fields[offsets] = old - old[0]
             for name in names_of_values:
@@ -266,7 +247,8 @@ def _offsets(parts: Sequence[NDArray[Any]]) -> Int64Array:
     return np.array(list(accumulate((part.size for part in parts), initial=0)), dtype=np.int64)
 
 
-def _offsets_of_sizes(sizes: Int64Array) -> Int64Array:
+def offsets_of_sizes(sizes: Int64Array) -> Int64Array:
+    """Return where each of so many values begins, and where the last one ends."""
     offsets = np.zeros(sizes.size + 1, dtype=np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return offsets
@@ -276,12 +258,16 @@ def _joined(dtype: type[Any], parts: Any) -> NDArray[Any]:
     return np.concatenate([np.zeros(0, dtype=dtype), *parts])
 
 
-def _gathered(
+def gathered(
     rows: Int64Array, old: Int64Array, new: Int64Array, values: NDArray[Any]
 ) -> NDArray[Any]:
-    gathered = np.empty(int(new[-1]), dtype=values.dtype)
-    _gather(rows, old, new, np.require(values, requirements=["C", "W"]), gathered)
-    return gathered
+    """Return the values of articles, one behind the other.
+
+    ``old`` are the offsets of all articles in ``values``, ``new`` those of ``rows`` in the result.
+    """
+    found = np.empty(int(new[-1]), dtype=values.dtype)
+    _gather(rows, old, new, np.require(values, requirements=["C", "W"]), found)
+    return found
 
 
 @compiled
@@ -290,9 +276,9 @@ def _gather(
     old: Int64Array,
     new: Int64Array,
     values: NDArray[Any],
-    gathered: NDArray[Any],
+    found: NDArray[Any],
 ) -> None:
     for k in range(rows.size):
         begin = old[rows[k]]
         for at in range(new[k + 1] - new[k]):
-            gathered[new[k] + at] = values[begin + at]
+            found[new[k] + at] = values[begin + at]

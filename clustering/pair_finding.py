@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from clustering.articles import ArticleFeatures
 from clustering.columns import FeatureColumns
+from clustering.compiled import compiled
 from clustering.propose import BucketIndex, BucketLimits, SignatureScheme, bucket_ids_of_all
 from clustering.refine import Comparison, MergeRule, Refinement
 
@@ -25,6 +26,7 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of a stage, how much of it is done, and how much there is."""
 
 Float32Array: TypeAlias = NDArray[np.float32]
+Int32Array: TypeAlias = NDArray[np.int32]
 
 _INDEXED_ARTICLES: Final = 8_192
 """Articles whose buckets are named at once."""
@@ -142,7 +144,7 @@ def find_pairs_here(search: PairSearch) -> ComparedPairs:
     del index
     search.report("candidates", count, count)
 
-    def alike(begin: int) -> tuple[NDArray[np.int32], NDArray[np.int32], Float32Array, int]:
+    def alike(begin: int) -> tuple[Int32Array, Int32Array, Float32Array, int]:
         one, other = named.pairs_of(begin, min(begin + _COMPARED_ARTICLES, count))
         similarities = search.comparison.similarities(one, other)
         kept = is_plausible(similarities, search.refinement.rule)
@@ -150,18 +152,46 @@ def find_pairs_here(search: PairSearch) -> ComparedPairs:
         return np.minimum(one, other), np.maximum(one, other), similarities[kept], kept.size
 
     search.report("similarities", 0, count)
-    nothing = np.zeros(0, dtype=np.int32)
-    found = [(nothing, nothing, np.zeros(0, dtype=np.float32), 0)]
+    # Room for all candidates. What is not written takes no memory.
+    first = np.empty(named.candidates.size, dtype=np.int32)
+    second = np.empty_like(first)
+    similarities = np.empty(first.size, dtype=np.float32)
+    found, candidate_pair_count = 0, 0
     with ThreadPoolExecutor(search.threads) as pool:
         begins = range(0, count, _COMPARED_ARTICLES)
         for begin, piece in zip(begins, pool.map(alike, begins), strict=True):
-            found.append(piece)
+            end = found + piece[0].size
+            first[found:end], second[found:end], similarities[found:end] = piece[:3]
+            candidate_pair_count += piece[3]
+            found = end
             search.report("similarities", min(begin + _COMPARED_ARTICLES, count), count)
-    first, second, similarities = (
-        np.concatenate([piece[column] for piece in found]) for column in range(3)
-    )
-    candidate_pair_count = sum(piece[3] for piece in found)
-    del found
-    order = np.lexsort((second, first))
+    ordered = _ordered(count, first[:found], second[:found], similarities[:found])
     search.report("similarities", count, count)
-    return ComparedPairs(first[order], second[order], similarities[order], candidate_pair_count)
+    return ComparedPairs(*ordered, candidate_pair_count)
+
+
+@compiled
+def _ordered(
+    count: int, first: Int32Array, second: Int32Array, similarities: Float32Array
+) -> tuple[Int32Array, Int32Array, Float32Array]:
+    """Return pairs ordered by first, then second: dealt out by first, then sorted one by one."""
+    begins = np.zeros(count + 1, dtype=np.int64)
+    for k in range(first.size):
+        begins[first[k] + 1] += 1
+    for article in range(count):
+        begins[article + 1] += begins[article]
+    # As many places as pairs, filled from the front: what has come so far stays sorted. An article
+    # has some dozens of pairs, which mostly come in order.
+    ends = begins[:count].copy()
+    firsts, seconds = np.empty_like(first), np.empty_like(second)
+    ordered = np.empty_like(similarities)
+    for k in range(first.size):
+        at = ends[first[k]]
+        ends[first[k]] += 1
+        while at > begins[first[k]] and seconds[at - 1] > second[k]:
+            seconds[at], ordered[at] = seconds[at - 1], ordered[at - 1]
+            at -= 1
+        seconds[at], ordered[at] = second[k], similarities[k]
+    for article in range(count):
+        firsts[begins[article] : begins[article + 1]] = article
+    return firsts, seconds, ordered

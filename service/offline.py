@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from clustering import distributed, spreading
 from clustering.articles import Article, ArticleFeatures, UInt32Array
 from clustering.batch import Digests, canonical_order
+from clustering.collected_columns import CollectedColumns
 from clustering.columns import FeatureColumns, numbered
 from clustering.errors import ConfigurationError
 from clustering.learning import LineLearner
@@ -196,7 +197,9 @@ class _Window:
         self.numbers: dict[str, int] = {}
         self.prepared_count = 0
         self._spool = spool
-        self._chunks: list[FeatureColumns] = []
+        self._features = CollectedColumns()
+        # Where among the features an article is that was prepared again.
+        self._replaced: dict[int, int] = {}
         self._digests: list[Digests] = []
         self._line_hashes: list[UInt32Array] = []
         self._line_counts: list[Int64Array] = []
@@ -215,7 +218,7 @@ class _Window:
 
     def put(self, prepared: PreparedChunk) -> None:
         """Keep the articles that come next."""
-        self._chunks.append(prepared.features)
+        self._features.add(prepared.features)
         self._digests.append(prepared.digests)
         self._line_hashes.append(prepared.line_hashes)
         self._line_counts.append(np.diff(prepared.line_ends, prepend=0))
@@ -236,14 +239,15 @@ class _Window:
 
     def taken_features(self) -> FeatureColumns:
         """Return the features of the articles that count, and forget all features."""
-        return FeatureColumns.concatenated(self._chunks, self.chosen)
+        rows = np.arange(self.prepared_count)
+        rows[list(self._replaced)] = list(self._replaced.values())
+        return self._features.taken(rows[self.chosen])
 
     def put_in_canonical_order(self) -> Digests:
         """Let the articles that count stand as they will be clustered; return their digests."""
         nothing = np.zeros((0, 2), dtype=np.uint64)
         digests = np.concatenate([nothing, *self._digests])[self.chosen]
-        seconds = [part.published_at_seconds for part in self._chunks]
-        dates = np.concatenate([np.zeros(0, dtype=np.int64), *seconds])[self.chosen]
+        dates = self._features.published_at_seconds[self.chosen]
         order = canonical_order(dates, digests)
         ids = list(self.numbers)
         self.numbers = {ids[k]: self.numbers[ids[k]] for k in order.tolist()}
@@ -251,18 +255,12 @@ class _Window:
 
     def lines(self) -> WindowLines:
         """Return the lines of the articles that count, by publisher."""
-        names: dict[str, int] = {}
-        publishers = [
-            np.array([names.setdefault(name, len(names)) for name in part.publisher_names])[
-                part.publishers
-            ]
-            for part in self._chunks
-        ]
+        publishers, names = self._features.publishers
         nothing = np.zeros(0, dtype=np.int64)
         return WindowLines(
             chosen=self.chosen,
-            publishers=np.concatenate([nothing, *publishers]),
-            publisher_names=tuple(names),
+            publishers=publishers.astype(np.int64),
+            publisher_names=names,
             counts=np.concatenate([nothing, *self._line_counts]),
             hashes=np.concatenate([np.zeros(0, dtype=np.uint32), *self._line_hashes]),
         )
@@ -283,10 +281,9 @@ class _Window:
 
     def replace(self, chunk: int, positions: Sequence[int], prepared: PreparedChunk) -> None:
         """Put articles that were prepared again in the place of some of a chunk."""
-        old = self._chunks[chunk]
-        rows = np.arange(len(old))
-        rows[list(positions)] = len(old) + np.arange(len(positions))
-        self._chunks[chunk] = FeatureColumns.concatenated([old, prepared.features], rows)
+        for row, position in enumerate(positions, start=len(self._features)):
+            self._replaced[self._begins[chunk] + position] = row
+        self._features.add(prepared.features)
         self._digests[chunk][list(positions)] = prepared.digests
 
 

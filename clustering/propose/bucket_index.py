@@ -21,7 +21,7 @@ from clustering.compiled import compiled
 from clustering.errors import ConfigurationError
 from clustering.propose.kernels import TEXT_WEIGHT
 from clustering.propose.lsh import BUCKET_BITS, EVENT_WEIGHT, TEXT_BIT, BucketLimits
-from clustering.propose.sharing import best_candidates, without_faint
+from clustering.propose.sharing import best_candidates
 
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
@@ -162,25 +162,28 @@ class BucketIndex:
                 np.iinfo(np.int64).max,
                 limits.max_text_bucket_articles,
                 per_article_limit,
+                limits.faint_share,
+                limits.strong_weight,
             )
-            found = without_faint(begin, end, *found, limits.faint_share, limits.strong_weight)
             return _by_candidate(begin, end, *found)
 
-        counts, candidates, weights = [np.zeros(1, np.int64)], [], []
+        begins = np.zeros(count + 1, dtype=np.int64)
+        # Room for all that could be named. What is not written takes no memory.
+        candidates = np.empty(count * min(per_article_limit, count), dtype=np.int32)
+        weights = np.empty_like(candidates)
+        named = 0
         with ThreadPoolExecutor(threads) as pool:
-            begins = range(0, count, _PIECE_ARTICLES)
-            for begin, found in zip(begins, pool.map(candidates_of, begins), strict=True):
-                counts.append(found[0])
-                candidates.append(found[1])
-                weights.append(found[2])
+            pieces = range(0, count, _PIECE_ARTICLES)
+            for begin, found in zip(pieces, pool.map(candidates_of, pieces), strict=True):
+                end = min(begin + _PIECE_ARTICLES, count)
+                counts, its_candidates, its_weights = found
+                begins[begin + 1 : end + 1] = named + np.cumsum(counts)
+                candidates[named : begins[end]] = its_candidates
+                weights[named : begins[end]] = its_weights
+                named = int(begins[end])
                 if on_progress is not None:
-                    on_progress(min(begin + _PIECE_ARTICLES, count))
-        nothing = np.zeros(0, dtype=np.int32)
-        return NamedCandidates(
-            np.cumsum(np.concatenate(counts)),
-            np.concatenate([nothing, *candidates]),
-            np.concatenate([nothing, *weights]),
-        )
+                    on_progress(end)
+        return NamedCandidates(begins, candidates[:named], weights[:named])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

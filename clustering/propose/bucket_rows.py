@@ -22,7 +22,7 @@ from clustering.propose.lsh import (
     bucket_ids,
     bucket_weights,
 )
-from clustering.propose.sharing import best_candidates, united, without_faint
+from clustering.propose.sharing import best_candidates, united
 from clustering.propose.signatures import SignatureScheme
 
 _MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -187,8 +187,10 @@ def block_candidates(
         max(1, members.size),
         limits.max_text_bucket_articles,
         per_article_limit,
+        limits.faint_share,
+        limits.strong_weight,
     )
-    return Candidates(*without_faint(begin, end, *found, limits.faint_share, limits.strong_weight))
+    return Candidates(*found)
 
 
 def united_pairs(

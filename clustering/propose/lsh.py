@@ -11,7 +11,8 @@ buckets, an estimate of the weighted Jaccard similarity, then ranks what was let
 **The candidate rule**, which the store's script and `CandidateIndex` follow alike:
 
 1. N is the number of articles that are in at least one bucket, the asking one excluded if it is
-   not yet in. L is max(min_bucket_articles, floor(max_bucket_share * N)), computed in doubles.
+   not yet in. L is max(min_bucket_articles, floor(max_bucket_share * N)), computed in doubles, and
+   at most max_bucket_articles, where that is given.
 2. An event bucket that holds more than L handles is skipped. Of a text bucket the
    ``max_text_bucket_articles`` highest handles count, however many it holds.
 3. Every handle that is left gets the sum of the weights (`bucket_weights`) of the buckets it is
@@ -218,6 +219,10 @@ class BucketLimits:
         Where many candidates are asked for at once, one that shares less than this share of what
         the article's best one shares (of at most ``strong_weight``) is left out; ``faint_share``
         in [0, 1], 0 for none. The rule above, which decides on single articles, knows no such.
+    max_bucket_articles
+        An event bucket of more articles is skipped, whatever their share; ``None`` for no such
+        limit, otherwise not below ``min_bucket_articles``. Without it, reading the buckets of N
+        articles takes time that grows as N².
     """
 
     min_bucket_articles: int = 64
@@ -225,6 +230,7 @@ class BucketLimits:
     max_text_bucket_articles: int = 64
     faint_share: float = 0.0
     strong_weight: int = 40
+    max_bucket_articles: int | None = None
 
     def __post_init__(self) -> None:
         if self.min_bucket_articles < 1 or self.max_text_bucket_articles < 1:
@@ -233,12 +239,21 @@ class BucketLimits:
             raise ConfigurationError(
                 f"max_bucket_share must lie in [0, 1], not {self.max_bucket_share}"
             )
+        if (
+            self.max_bucket_articles is not None
+            and self.max_bucket_articles < self.min_bucket_articles
+        ):
+            raise ConfigurationError(
+                f"max_bucket_articles must be at least min_bucket_articles, which is "
+                f"{self.min_bucket_articles}, not {self.max_bucket_articles}"
+            )
         if not 0 <= self.faint_share <= 1:
             raise ConfigurationError(f"faint_share must lie in [0, 1], not {self.faint_share}")
 
     def event_bucket_articles(self, indexed_articles: int) -> int:
         """L of the candidate rule."""
-        return max(self.min_bucket_articles, floor(self.max_bucket_share * indexed_articles))
+        most = max(self.min_bucket_articles, floor(self.max_bucket_share * indexed_articles))
+        return most if self.max_bucket_articles is None else min(most, self.max_bucket_articles)
 
 
 DEFAULT_LIMITS: Final = BucketLimits()

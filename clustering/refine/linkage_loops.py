@@ -34,23 +34,30 @@ GROW: Final = 2
 NONE: Final = -1
 _DEAD: Final = -1
 
+_OUTSIDE_UNITS: Final = float(1 << 32)
+"""What is outside of a group is summed in whole numbers of 2^-32: taken away is taken away."""
+
 HEAP_SIZE: Final = 0
 HOLE_COUNT: Final = 1
 NODE_COUNT: Final = 2
 ROOM: Final = 3
+TAKEN: Final = 4
+COUNTERS: Final = 5
 
 
 class Groups(NamedTuple):
     """n groups, each named by its smallest article; int64, shape (n,).
 
-    ``parent`` is the union-find parent, ``node`` the node of the merge tree a group stands for, and
-    ``within`` (float64) the sum of similarities over the pairs inside a group.
+    ``parent`` is the union-find parent, ``node`` the node of the merge tree a group stands for,
+    ``within`` (float64) the sum of similarities over the pairs inside a group, and ``outside`` the
+    sum in o of `MergeRule` over all other groups, in units of 1 / `_OUTSIDE_UNITS`.
     """
 
     parent: _Int64Array
     size: _Int64Array
     node: _Int64Array
     within: _Float64Array
+    outside: _Int64Array
 
 
 class Nodes(NamedTuple):
@@ -114,7 +121,7 @@ class Holes(NamedTuple):
 
 
 class Heap(NamedTuple):
-    """Pairs of groups that may merge, best first.
+    """Pairs of groups that may merge and have changed since the beginning, best first.
 
     ``mean`` is float64, shape (capacity,); ``entry`` is int32, shape (capacity, 4): smaller group,
     larger group, pair, stamp.
@@ -141,8 +148,11 @@ class Constraints(NamedTuple):
 class LinkageState(NamedTuple):
     """Everything a run of the linkage knows.
 
-    ``counters`` is int64, shape (4,): entries in use of heap, holes and nodes, and what the next
-    merge may add to heap and holes.
+    ``counters`` is int64, shape (`COUNTERS`,): entries in use of heap, holes and nodes, what the
+    next merge may add to heap and holes, and how much of ``unchanged`` has been taken.
+    ``unchanged``, int32, holds the pairs that may merge as they were to begin with, best first:
+    most pairs never change, and one that has (its stamp is not 0) stands in the heap. So the heap
+    stays small.
     """
 
     counters: _Int64Array
@@ -152,6 +162,7 @@ class LinkageState(NamedTuple):
     pairs: Pairs
     holes: Holes
     heap: Heap
+    unchanged: _Int32Array
     constraints: Constraints
 
 
@@ -251,6 +262,42 @@ def discard_void_entries(heap: Heap, stamp: _Int32Array, counters: _Int64Array) 
 
 
 @compiled
+def hole_count(holes: Holes, stamp: _Int32Array) -> int:
+    """Count the holes of pairs that are not dropped."""
+    count = 0
+    for pair in range(stamp.size):
+        if stamp[pair] != _DEAD:
+            hole = holes.first[pair]
+            while hole != NONE:
+                count += 1
+                hole = holes.following[hole]
+    return count
+
+
+@compiled
+def move_holes(holes: Holes, stamp: _Int32Array, moved: Holes) -> None:
+    """Copy the holes of pairs that are not dropped, pair after pair, into larger lists.
+
+    ``moved`` has the same ``first`` and ``last``, which are written.
+    """
+    at = 0
+    for pair in range(stamp.size):
+        hole = holes.first[pair] if stamp[pair] != _DEAD else NONE
+        moved.first[pair] = NONE
+        moved.last[pair] = NONE
+        if hole == NONE:
+            continue
+        moved.first[pair] = at
+        while hole != NONE:
+            moved.x[at], moved.y[at] = holes.x[hole], holes.y[hole]
+            moved.following[at] = at + 1
+            at += 1
+            hole = holes.following[hole]
+        moved.last[pair] = at - 1
+        moved.following[at - 1] = NONE
+
+
+@compiled
 def _is_forbidden(constraints: Constraints, parent: _Int64Array, a: int, b: int) -> bool:
     if constraints.lengths[a] == 0 or constraints.lengths[b] == 0:
         return False
@@ -293,21 +340,28 @@ def _may_merge(
 
 
 @compiled
-def _outside(group: int, partner: int, groups: Groups, edges: Edges, pairs: Pairs) -> float:
-    """Return o of a group beside a partner (see `MergeRule`).
+def _nearness(group: int, other: int, pair: int, groups: Groups, pairs: Pairs) -> int:
+    """Return what another group adds to what is outside of a group, in the units of that.
 
     What is open between two groups counts as unlike: nobody proposed it.
     """
-    total = 0.0
-    half = edges.head[group]
-    while half != NONE:
-        pair, other = half // 2, edges.end[half ^ 1]
-        if pairs.stamp[pair] != _DEAD and other != partner:
-            size = float(groups.size[other])
-            mean = pairs.total[pair] / (float(groups.size[group]) * size)
-            total += size * max(0.0, mean - OUTSIDE_SIMILARITY)
-        half = edges.following[half]
-    return float(np.log(1.0 + total))
+    size = float(groups.size[other])
+    mean = pairs.total[pair] / (float(groups.size[group]) * size)
+    return int(size * max(0.0, mean - OUTSIDE_SIMILARITY) * _OUTSIDE_UNITS)
+
+
+@compiled
+def _outside(group: int, partner: int, pair: int, groups: Groups, pairs: Pairs) -> float:
+    """Return o of a group beside a partner (see `MergeRule`)."""
+    units = groups.outside[group] - _nearness(group, partner, pair, groups, pairs)
+    return float(np.log(1.0 + float(units) / _OUTSIDE_UNITS))
+
+
+@compiled
+def _note_outside(a: int, b: int, pair: int, sign: int, groups: Groups, pairs: Pairs) -> None:
+    """Count a pair of groups among what is outside of both, or (sign -1) no longer."""
+    groups.outside[a] += sign * _nearness(a, b, pair, groups, pairs)
+    groups.outside[b] += sign * _nearness(b, a, pair, groups, pairs)
 
 
 @compiled
@@ -339,20 +393,37 @@ def _queue(
 
 
 @compiled
+def are_in_order(one: _Int32Array, other: _Int32Array) -> bool:
+    """Whether pairs i < j are ordered by i, then j, each of them once."""
+    for k in range(one.size):
+        if one[k] >= other[k]:
+            return False
+        if k > 0 and (one[k] < one[k - 1] or (one[k] == one[k - 1] and other[k] <= other[k - 1])):
+            return False
+    return True
+
+
+@compiled
 def begin(
     groups: Groups,
     edges: Edges,
     pairs: Pairs,
-    heap: Heap,
     constraints: Constraints,
-    counters: _Int64Array,
     rule: _Float64Array,
-) -> None:
-    """Hang every pair into the lists of its groups, and queue those that may merge.
-
-    They are queued once, from the group that stands first in a pair, while the other's list lacks
-    it; the heap has room for all.
-    """
+) -> _Int32Array:
+    """Hang every pair into the lists of its groups; return those that may merge, in their order."""
+    weighed = np.empty(WEIGHED)
+    chosen = np.empty(pairs.total.size, dtype=np.int32)
+    count = 0
+    for pair in range(pairs.total.size):
+        a, b = edges.end[2 * pair], edges.end[2 * pair + 1]
+        _note_outside(a, b, pair, 1, groups, pairs)
+        mean = pairs.total[pair] / pairs.known[pair]
+        if _may_merge(mean, a, b, 0.0, 0.0, groups, rule, weighed) and not _is_forbidden(
+            constraints, groups.parent, a, b
+        ):
+            chosen[count] = pair
+            count += 1
     for side in range(2):
         for pair in range(pairs.total.size):
             half = 2 * pair + side
@@ -364,9 +435,7 @@ def begin(
                 edges.following[edges.tail[group]] = half
             edges.tail[group] = half
             edges.degree[group] += 1
-        if side == 0:
-            for group in range(groups.size.size):
-                _queue(group, groups, edges, pairs, heap, constraints, counters, rule)
+    return chosen[:count].copy()
 
 
 @compiled
@@ -426,15 +495,21 @@ def _absorb(pairs: Pairs, holes: Holes, pair: int, other: int) -> None:
 def _unite_edges(
     a: int, b: int, groups: Groups, edges: Edges, pairs: Pairs, holes: Holes, counters: _Int64Array
 ) -> None:
-    """Hang b's list behind a's: pairs that both had become one, the others get a hole."""
+    """Hang b's list behind a's: pairs that both had become one, the others get a hole.
+
+    Neither counts any longer among what is outside of their neighbours.
+    """
     node_a, node_b = groups.node[a], groups.node[b]
     half = edges.head[a]
     while half != NONE:
-        edges.mark[edges.end[half ^ 1]] = half // 2
+        pair, neighbour = half // 2, edges.end[half ^ 1]
+        groups.outside[neighbour] -= _nearness(neighbour, a, pair, groups, pairs)
+        edges.mark[neighbour] = pair
         half = edges.following[half]
     half = edges.head[b]
     while half != NONE:
         pair, neighbour = half // 2, edges.end[half ^ 1]
+        groups.outside[neighbour] -= _nearness(neighbour, b, pair, groups, pairs)
         edges.end[half] = a
         if edges.mark[neighbour] == NONE:
             _add_hole(holes, counters, pair, node_a, groups.node[neighbour], False)
@@ -506,19 +581,55 @@ def open_counts(holes: Holes, node_size: _Int64Array, chosen: _Int64Array) -> _I
 
 
 @compiled
+def _unchanged_comes_first(state: LinkageState) -> bool:
+    """Whether the best pair left is one that has not changed, at ``unchanged[TAKEN]``.
+
+    The heap's best entry is not void.
+    """
+    counters, edges, pairs, heap = state.counters, state.edges, state.pairs, state.heap
+    while (
+        counters[TAKEN] < state.unchanged.size
+        and pairs.stamp[state.unchanged[counters[TAKEN]]] != 0
+    ):
+        counters[TAKEN] += 1
+    if counters[TAKEN] == state.unchanged.size:
+        return False
+    if counters[HEAP_SIZE] == 0:
+        return True
+    pair = state.unchanged[counters[TAKEN]]
+    mean = pairs.total[pair] / pairs.known[pair]
+    if mean != heap.mean[0]:
+        return bool(mean > heap.mean[0])
+    one, other = edges.end[2 * pair], edges.end[2 * pair + 1]
+    if min(one, other) != heap.entry[0, 0]:
+        return bool(min(one, other) < heap.entry[0, 0])
+    return bool(max(one, other) < heap.entry[0, 1])
+
+
+@compiled
 def advance(state: LinkageState, rule: _Float64Array) -> int:
     """Merge until nothing may merge (`DONE`), or something is needed (`MEASURE`, `GROW`)."""
-    counters, groups, nodes, edges, pairs, holes, heap, constraints = state
+    counters, groups, nodes, edges, pairs, holes, heap, unchanged, constraints = state
     weighed = np.empty(WEIGHED)
-    while counters[HEAP_SIZE] > 0:
-        a, b = heap.entry[0, 0], heap.entry[0, 1]
-        pair, stamp = heap.entry[0, 2], heap.entry[0, 3]
-        if pairs.stamp[pair] != stamp:
+    while True:
+        while counters[HEAP_SIZE] > 0 and pairs.stamp[heap.entry[0, 2]] != heap.entry[0, 3]:
             _pop(heap, counters)
-        elif holes.first[pair] != NONE:
+        is_unchanged = _unchanged_comes_first(state)
+        if is_unchanged:
+            pair, stamp = unchanged[counters[TAKEN]], 0
+            a = min(edges.end[2 * pair], edges.end[2 * pair + 1])
+            b = max(edges.end[2 * pair], edges.end[2 * pair + 1])
+        elif counters[HEAP_SIZE] > 0:
+            a, b = heap.entry[0, 0], heap.entry[0, 1]
+            pair, stamp = heap.entry[0, 2], int(heap.entry[0, 3])
+        else:
+            return DONE
+        if holes.first[pair] != NONE:
             if pairs.fetched_stamp[pair] != stamp:
                 return MEASURE
+            _note_outside(a, b, pair, -1, groups, pairs)
             pairs.total[pair] += pairs.fetched[pair]
+            _note_outside(a, b, pair, 1, groups, pairs)
             pairs.known[pair] += _open_count(holes, nodes.size, pair)
             pairs.stamp[pair] = stamp + 1
             holes.first[pair] = NONE
@@ -536,10 +647,13 @@ def advance(state: LinkageState, rule: _Float64Array) -> int:
             ):
                 counters[ROOM] = room
                 return GROW
-            _pop(heap, counters)
+            if is_unchanged:
+                counters[TAKEN] += 1
+            else:
+                _pop(heap, counters)
             mean = pairs.total[pair] / pairs.known[pair]
-            outside = _outside(a, b, groups, edges, pairs)
-            other_outside = _outside(b, a, groups, edges, pairs)
+            outside = _outside(a, b, pair, groups, pairs)
+            other_outside = _outside(b, a, pair, groups, pairs)
             if not _may_merge(mean, a, b, outside, other_outside, groups, rule, weighed):
                 # It is queued again once one of the two has grown.
                 continue
@@ -550,8 +664,12 @@ def advance(state: LinkageState, rule: _Float64Array) -> int:
             _drop_dead(edges, pairs.stamp, b)
             _unite_edges(a, b, groups, edges, pairs, holes, counters)
             _unite_groups(a, b, groups, nodes, constraints, counters)
+            groups.outside[a] = 0
+            half = edges.head[a]
+            while half != NONE:
+                _note_outside(a, edges.end[half ^ 1], half // 2, 1, groups, pairs)
+                half = edges.following[half]
             _queue(a, groups, edges, pairs, heap, constraints, counters, rule)
-    return DONE
 
 
 @compiled
@@ -639,7 +757,7 @@ def open_positions(
     first: _Int64Array,
     second: _Int64Array,
     weights: _Float64Array,
-) -> bool:
+) -> None:
     """Write the pairs of articles that are open between pairs of groups, pair after pair.
 
     Parameters
@@ -654,13 +772,8 @@ def open_positions(
         int64, shape (k,), k the sum of `position_counts`: written.
     weights
         float64, shape (k,): written, how many pairs each one stands for.
-
-    Returns
-    -------
-    Whether any stands for more than itself.
     """
     at = 0
-    sampled = False
     for k in range(chosen.size):
         hole = holes.first[chosen[k]]
         while hole != NONE:
@@ -671,7 +784,6 @@ def open_positions(
             _leaves(nodes, y, right)
             taken_left, taken_right = min(left.size, most_leaves), min(right.size, most_leaves)
             weight = (left.size * right.size) / (taken_left * taken_right)
-            sampled = sampled or weight > 1.0
             for i in range(taken_left):
                 for j in range(taken_right):
                     first[at] = left[i * left.size // taken_left]
@@ -679,4 +791,17 @@ def open_positions(
                     weights[at] = weight
                     at += 1
             hole = holes.following[hole]
-    return sampled
+
+
+@compiled
+def weighted_sums(
+    similarities: _Float64Array, weights: _Float64Array, ends: _Int64Array
+) -> _Float64Array:
+    """Return the sum over each run of similarities, run k up to ``ends[k]``."""
+    sums = np.zeros(ends.size, dtype=np.float64)
+    at = 0
+    for k in range(ends.size):
+        while at < ends[k]:
+            sums[k] += similarities[at] * weights[at]
+            at += 1
+    return sums

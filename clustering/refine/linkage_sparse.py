@@ -114,15 +114,10 @@ def link_sparse(
         for block in founded:
             state.groups.within[block[0]] = _within(block, measure, most_leaves)
     _fill(state, measure, most_leaves)
-    loops.begin(
-        state.groups,
-        state.edges,
-        state.pairs,
-        state.heap,
-        state.constraints,
-        state.counters,
-        compiled_rule,
+    may_merge = loops.begin(
+        state.groups, state.edges, state.pairs, state.constraints, compiled_rule
     )
+    state = state._replace(unchanged=_best_first(may_merge, state))
     while True:
         status = loops.advance(state, compiled_rule)
         if status == loops.MEASURE:
@@ -164,10 +159,10 @@ def _check_range(count: int, articles: Sequence[int]) -> None:
 
 
 class _Pairs(NamedTuple):
-    """Pairs of groups to begin with: a sum, or a hole where either is a block."""
+    """Pairs of groups to begin with, in order: a sum, or a hole where either is a block."""
 
-    a: Int64Array
-    b: Int64Array
+    a: NDArray[np.int32]
+    b: NDArray[np.int32]
     total: Float64Array
     is_hole: NDArray[np.bool_]
 
@@ -179,21 +174,32 @@ def _pairs_of_groups(
     similarities: NDArray[np.floating],
 ) -> _Pairs:
     """Turn pairs of articles into pairs of groups, each once."""
-    i, j = np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
-    total = np.asarray(similarities, dtype=np.float64)
+    i, j = np.asarray(first), np.asarray(second)
+    total = np.array(similarities, dtype=np.float64)
     if i.size:
         _check_range(group.size, (int(min(i.min(), j.min())), int(max(i.max(), j.max()))))
     is_block = np.zeros(group.size, dtype=np.bool_)
     is_block[group[group != np.arange(group.size)]] = True
-    a, b = group[i], group[j]
+    short_group = group.astype(np.int32)
+    a, b = short_group[i], short_group[j]
     apart = a != b
-    a, b, total = a[apart], b[apart], total[apart]
-    keys = np.minimum(a, b) * group.size + np.maximum(a, b)
-    if (np.diff(keys) <= 0).any():
+    if not apart.all():
+        a, b, total = a[apart], b[apart], total[apart]
+    if not loops.are_in_order(a, b):
+        keys = np.minimum(a, b).astype(np.int64) * group.size + np.maximum(a, b)
         _, once = np.unique(keys, return_index=True)
         a, b, total = a[once], b[once], total[once]
     is_hole = is_block[a] | is_block[b]
-    return _Pairs(a, b, np.where(is_hole, 0.0, total), is_hole)
+    if is_hole.any():
+        total = np.where(is_hole, 0.0, total)
+    return _Pairs(a, b, total, is_hole)
+
+
+def _best_first(chosen: NDArray[np.int32], state: loops.LinkageState) -> NDArray[np.int32]:
+    """Order pairs, which stand in order of their groups, by what is known of them."""
+    means = state.pairs.total[chosen] / state.pairs.known[chosen]
+    np.negative(means, out=means)
+    return chosen[np.argsort(means, kind="stable")]
 
 
 def _state(
@@ -222,16 +228,20 @@ def _state(
     holes = np.flatnonzero(pairs.is_hole)
     hole_of = np.full(pair_count, loops.NONE, dtype=np.int32)
     hole_of[holes] = np.arange(holes.size)
-    capacity = pair_count + count + _LEAST_CAPACITY
+    capacity = holes.size + count + _LEAST_CAPACITY
     hole_x, hole_y = np.zeros(capacity, dtype=np.int32), np.zeros(capacity, dtype=np.int32)
     hole_x[: holes.size], hole_y[: holes.size] = node[pairs.a[holes]], node[pairs.b[holes]]
     end = np.empty(2 * pair_count, dtype=np.int32)
     end[0::2], end[1::2] = pairs.a, pairs.b
     nothing = np.full(count, loops.NONE, dtype=np.int32)
     return loops.LinkageState(
-        counters=np.array([0, holes.size, count + len(founded), 0], dtype=np.int64),
+        counters=np.array([0, holes.size, count + len(founded), 0, 0], dtype=np.int64),
         groups=loops.Groups(
-            parent=group.copy(), size=node_size[node], node=node, within=np.zeros(count)
+            parent=group.copy(),
+            size=node_size[node],
+            node=node,
+            within=np.zeros(count),
+            outside=np.zeros(count, dtype=np.int64),
         ),
         nodes=loops.Nodes(node_head, node_size, leaf_next, leaf_tail),
         edges=loops.Edges(
@@ -257,9 +267,10 @@ def _state(
             following=np.full(capacity, loops.NONE, dtype=np.int32),
         ),
         heap=loops.Heap(
-            mean=np.zeros(capacity, dtype=np.float64),
-            entry=np.zeros((capacity, 4), dtype=np.int32),
+            mean=np.zeros(count + _LEAST_CAPACITY, dtype=np.float64),
+            entry=np.zeros((count + _LEAST_CAPACITY, 4), dtype=np.int32),
         ),
+        unchanged=np.zeros(0, dtype=np.int32),
         constraints=_constraints(group, cannot_link),
     )
 
@@ -336,38 +347,34 @@ def _sums(
 ) -> Float64Array:
     """Return the sums of similarities over the holes of pairs of groups."""
     counts = loops.position_counts(state.holes, state.nodes.size, chosen, most_leaves)
-    ends = np.cumsum(counts).tolist()
+    ends = np.cumsum(counts)
     first, second = np.empty(ends[-1], dtype=np.int64), np.empty(ends[-1], dtype=np.int64)
     weights = np.empty(ends[-1], dtype=np.float64)
-    sampled = loops.open_positions(
-        state.nodes, state.holes, chosen, most_leaves, first, second, weights
-    )
-    similarities = measure(first, second)
-    if sampled:
-        similarities = similarities * weights
-    return np.array(
-        [
-            np.sum(similarities[begin:end], dtype=np.float64)
-            for begin, end in zip([0, *ends], ends, strict=False)
-        ]
-    )
+    loops.open_positions(state.nodes, state.holes, chosen, most_leaves, first, second, weights)
+    return loops.weighted_sums(measure(first, second).astype(np.float64), weights, ends)
 
 
 def _grown(state: loops.LinkageState) -> loops.LinkageState:
-    """Return the state with room for the next merge's heap entries and holes."""
-    heap, holes = state.heap, state.holes
-    loops.discard_void_entries(heap, state.pairs.stamp, state.counters)
-    entry_count, hole_count, _, room = state.counters.tolist()
-    if 2 * (entry_count + room) > heap.mean.size:
-        capacity = 2 * (heap.mean.size + room)
-        heap = loops.Heap(_longer(heap.mean, capacity), _longer(heap.entry, capacity))
-    if hole_count + room > holes.x.size:
-        capacity = 2 * (holes.x.size + room)
-        holes = holes._replace(
-            x=_longer(holes.x, capacity),
-            y=_longer(holes.y, capacity),
-            following=_longer(holes.following, capacity),
+    """Return the state with room for the next merge's heap entries and holes.
+
+    A fourth of what is made stays free, so that growing takes no longer than what fills it.
+    """
+    heap, holes, stamp = state.heap, state.holes, state.pairs.stamp
+    counters = state.counters
+    loops.discard_void_entries(heap, stamp, counters)
+    room = int(counters[loops.ROOM])
+    wanted = int(counters[loops.HEAP_SIZE]) + room
+    if 4 * wanted > 3 * heap.mean.size:
+        heap = loops.Heap(_longer(heap.mean, 2 * wanted), _longer(heap.entry, 2 * wanted))
+    if counters[loops.HOLE_COUNT] + room > holes.x.size:
+        count = loops.hole_count(holes, stamp)
+        capacity = max(holes.x.size, 2 * (count + room))
+        moved = loops.Holes(
+            holes.first, holes.last, *(np.empty(capacity, dtype=np.int32) for _ in range(3))
         )
+        loops.move_holes(holes, stamp, moved)
+        counters[loops.HOLE_COUNT] = count
+        holes = moved
     return state._replace(heap=heap, holes=holes)
 
 

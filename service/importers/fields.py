@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 FIELD_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -88,6 +89,7 @@ class ImportProblem:
     whole_input: bool = False
 
 
+@lru_cache(maxsize=256)
 def _folded(name: str) -> str:
     return "".join(character for character in name.casefold() if character not in " _-.:")
 

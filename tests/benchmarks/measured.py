@@ -18,11 +18,16 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a run printed (one JSON object), and what it took from start to end."""
+    """What a run printed (one JSON object), and what it took from start to end.
+
+    ``processor_seconds`` are those of all its processes: on a machine that does other work beside
+    it, they say more than ``seconds``.
+    """
 
     outcome: dict[str, Any]
     seconds: float
     peak_bytes: int
+    processor_seconds: float
 
 
 def run_measured(module: str, *arguments: str) -> Measured:
@@ -38,22 +43,31 @@ def run_measured(module: str, *arguments: str) -> Measured:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        peak = _Peak(process.pid)
+        watch = _Watch(process.pid)
         printed, _ = process.communicate()
         seconds = time.perf_counter() - begun
-        peak.end()
+        watch.end()
     if process.returncode != 0:
         raise RuntimeError(f"{module} {' '.join(arguments)} ended with {process.returncode}")
-    return Measured(json.loads(printed.splitlines()[-1]), seconds, peak.peak_bytes)
+    outcome = json.loads(printed.splitlines()[-1])
+    return Measured(outcome, seconds, watch.peak_bytes, watch.processor_seconds)
 
 
-class _Peak:
+class _Watch:
+    """Looks ten times a second at what a process and those it started take."""
+
     def __init__(self, process: int) -> None:
         self.peak_bytes = 0
+        self._processor_seconds: dict[int, float] = {}
         self._process = process
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
+
+    @property
+    def processor_seconds(self) -> float:
+        """Of all processes, as long as each was seen."""
+        return sum(self._processor_seconds.values())
 
     def end(self) -> None:
         self._ended.set()
@@ -61,19 +75,20 @@ class _Peak:
 
     def _watch(self) -> None:
         while not self._ended.wait(0.1):
-            self.peak_bytes = max(self.peak_bytes, _held_bytes(self._process))
+            held = 0
+            for member in _family(self._process):
+                try:
+                    held += member.memory_info().rss
+                    times = member.cpu_times()
+                except psutil.NoSuchProcess:
+                    continue
+                self._processor_seconds[member.pid] = times.user + times.system
+            self.peak_bytes = max(self.peak_bytes, held)
 
 
-def _held_bytes(process: int) -> int:
+def _family(process: int) -> list[psutil.Process]:
     try:
         first = psutil.Process(process)
-        family = [first, *first.children(recursive=True)]
+        return [first, *first.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return 0
-    held = 0
-    for member in family:
-        try:
-            held += member.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return held
+        return []

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.benchmarks import near_duplicates
+from tests.benchmarks import made_news, near_duplicates
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.corpus import JACCARD_THRESHOLD, jaccard, planted_corpus, shingles_of
+from tests.benchmarks.growth import exponent, sizes
+from tests.benchmarks.measured import run_measured
 from tests.benchmarks.report import Row, Table, write
 from tests.benchmarks.short import Floor, fallen
+from tests.benchmarks.whole_runs import write_news
 
 
 @pytest.fixture
@@ -29,6 +32,22 @@ def made_data(tmp_path: Path) -> Path:
             for _ in range(50):
                 words = [f"word{number}" for number in generator.integers(0, 3000, 400)]
                 lines.write(json.dumps({"text": " ".join(words)}) + "\n")
+    return tmp_path
+
+
+@pytest.fixture
+def sentences(tmp_path: Path) -> Path:
+    """A folder of what `made_news` is made of: events of two articles, and articles alone."""
+    generator = np.random.default_rng(1)
+    for name in (*made_news.LABELLED, *made_news.UNLABELLED):
+        with gzip.open(tmp_path / f"{name}.jsonl.gz", "wt") as lines:
+            for number in range(40):
+                words = generator.integers(0, 3000, (12, 14))
+                text = " ".join(
+                    "The " + " ".join(f"wor{chr(97 + k % 26)}{k}d" for k in row) + "."
+                    for row in words
+                )
+                lines.write(json.dumps({"text": text, "story": number // 2}) + "\n")
     return tmp_path
 
 
@@ -122,3 +141,36 @@ def test_a_ratio_below_its_floor_is_told() -> None:
     assert fallen(tables, [Floor("elsewhere", "datasketch", 1.0)]) == [
         "elsewhere: datasketch was not measured"
     ]
+
+
+def test_sizes_are_three_times_one_another() -> None:
+    assert sizes(10_000, 300_000) == [10_000, 31_100, 96_500, 300_000]
+    assert sizes(100, 200) == [100, 200]
+
+
+def test_the_exponent_of_a_power_is_the_power() -> None:
+    articles = sizes(10_000, 300_000)
+    assert exponent(articles, [3e-4 * size**1.15 for size in articles]) == pytest.approx(1.15)
+    assert np.isnan(exponent([10], [1.0]))
+
+
+def test_a_run_is_measured_from_outside(sentences: Path) -> None:
+    news = sentences / "news.jsonl"
+    write_news(sentences, 60, 1, news)
+    measured = run_measured("tests.benchmarks.whole_runs", "samestory", str(news))
+    assert 1 <= measured.outcome["clusters"] <= 60
+    assert set(measured.outcome["stages"]) >= {"preparing", "linkage"}
+    assert measured.peak_bytes > 50e6
+    assert measured.processor_seconds > 0.1
+    with pytest.raises(RuntimeError, match="ended with 1"):
+        run_measured("tests.benchmarks.whole_runs", "samestory", str(sentences / "none.jsonl"))
+
+
+@pytest.mark.slow
+def test_growth_tells_an_exponent(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["growth", "--data", str(sentences), "--least-articles", "600"]
+    assert main([*given, "--most-articles", "1800"]) == 0
+    printed = capsys.readouterr().out
+    assert "Growth: exponent " in printed
+    assert "| 600 articles |" in printed
+    assert "| 1,800 articles |" in printed

@@ -73,17 +73,21 @@ def samestory(path: Path, events: list[int]) -> tuple[Sequence[object], dict[str
 
 
 class _Stages:
-    """Adds up the seconds of each stage, as progress tells of them."""
+    """Adds up the seconds of each stage, as progress tells of them; ``told`` says so at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, told: bool = False) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self._begun, self._current = time.perf_counter(), STAGES[0]
+        self._told = told
 
     def note(self, stage: str, share: float | None = None) -> None:
         now = time.perf_counter()
         # "preparing (20 articles)", "preparing again": the first word names the stage.
         self.seconds[self._current] = self.seconds.get(self._current, 0.0) + now - self._begun
-        self._begun, self._current = now, stage.partition(" ")[0]
+        stage = stage.partition(" ")[0]
+        if self._told and stage != self._current:
+            sys.stderr.write(f"{self._current} took {self.seconds[self._current]:.0f} s\n")
+        self._begun, self._current = now, stage
 
 
 class _TimedConsole(Console):
@@ -91,7 +95,7 @@ class _TimedConsole(Console):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stages = _Stages()
+        self.stages = _Stages(told=True)
 
     @contextmanager
     def progress(self, stage: str) -> Iterator[Progress]:

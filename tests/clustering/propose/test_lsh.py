@@ -258,6 +258,26 @@ def test_bad_limits_are_refused() -> None:
         BucketLimits(max_bucket_share=1.5)
     with pytest.raises(ConfigurationError):
         BucketLimits(max_text_bucket_articles=0)
+    with pytest.raises(ConfigurationError, match="min_bucket_articles, which is 64, not 63"):
+        BucketLimits(max_bucket_articles=63)
+
+
+def test_a_bucket_is_too_full_by_its_share_up_to_a_number() -> None:
+    limits = BucketLimits(min_bucket_articles=5, max_bucket_share=0.1, max_bucket_articles=8)
+    assert [limits.event_bucket_articles(n) for n in (0, 50, 60, 80, 81, 10**9)] == [
+        5,
+        5,
+        6,
+        8,
+        8,
+        8,
+    ]
+    assert BucketLimits().event_bucket_articles(10**6) == 2_000
+    # Nine of a hundred articles are in one bucket, fewer than a tenth.
+    ids = [ids_of(1)] * 9 + [ids_of(100 + k) for k in range(91)]
+    assert candidate_pairs(ids, per_article_limit=20, limits=limits).first.size == 0
+    wider = BucketLimits(min_bucket_articles=5, max_bucket_share=0.1, max_bucket_articles=9)
+    assert candidate_pairs(ids, per_article_limit=20, limits=wider).first.size == 36
 
 
 def test_pieces_and_threads_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:

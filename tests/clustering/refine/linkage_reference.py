@@ -19,7 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.errors import ConfigurationError
-from clustering.refine.linkage import Float64Array, Int64Array, MergeRule, first_appearance
+from clustering.refine.linkage import (
+    OUTSIDE_SIMILARITY,
+    WEIGHED,
+    Float64Array,
+    Int64Array,
+    MergeRule,
+    density,
+    first_appearance,
+    weigh,
+)
 
 Measure = Callable[[Int64Array, Int64Array], NDArray[np.floating]]
 """Similarity of pairs of articles; shapes (m,), (m,) → (m,), in [0, 1]."""
@@ -97,6 +106,7 @@ class _Linking:
         self.measure = measure
         self.parent = list(range(article_count))
         self.size = [1] * article_count
+        self.within = [0.0] * article_count
         # Node of the merge tree that a group stands for; nodes past the articles have children.
         self.node = list(range(article_count))
         self.children: list[tuple[int, ...]] = []
@@ -119,6 +129,9 @@ class _Linking:
             for member in members:
                 self.parent[member] = head
             self.size[head] = len(members)
+            first, second = np.triu_indices(len(members), k=1)
+            at = np.array(members, dtype=np.int64)
+            self.within[head] = float(np.sum(self.measure(at[first], at[second]), dtype=np.float64))
             self.node[head] = self._new_node(tuple(members))
 
     def forbid(self, cannot_link: Sequence[tuple[int, int]]) -> None:
@@ -162,7 +175,7 @@ class _Linking:
             if pair.holes:
                 self._fill(pair)
                 self._push(a, b, pair)
-            else:
+            elif self._may_merge(a, b, self._outside(a, b), self._outside(b, a)):
                 self._merge(a, b)
         return first_appearance(np.array([self._group(k) for k in range(self.count)]))
 
@@ -207,8 +220,31 @@ class _Linking:
         if b in self.forbidden.get(a, ()):
             return
         mean = pair.total / pair.known
-        if self.rule.accepts(mean, self.size[a], self.size[b]):
+        if self._may_merge(a, b, 0.0, 0.0):
             heapq.heappush(self.heap, (-mean, min(a, b), max(a, b), pair.stamp))
+
+    def _may_merge(self, a: int, b: int, outside: float, other_outside: float) -> bool:
+        pair = self.pairs[a][b]
+        return weigh(
+            pair.total / pair.known,
+            float(self.size[a]),
+            float(self.size[b]),
+            density(self.within[a], float(self.size[a])),
+            density(self.within[b], float(self.size[b])),
+            outside,
+            other_outside,
+            self.rule.coefficients,
+            np.empty(WEIGHED),
+        )
+
+    def _outside(self, group: int, partner: int) -> float:
+        """Return o of a group beside a partner; what is open counts as unlike."""
+        total = 0.0
+        for other, pair in self.pairs[group].items():
+            if other != partner:
+                mean = pair.total / (self.size[group] * self.size[other])
+                total += self.size[other] * max(0.0, mean - OUTSIDE_SIMILARITY)
+        return float(np.log1p(total))
 
     def _fill(self, pair: _Pair) -> None:
         """Measure what is open between two groups."""
@@ -227,6 +263,7 @@ class _Linking:
         node_a, node_b = self.node[a], self.node[b]
         self.parent[b] = a
         self.size[a] += self.size[b]
+        self.within[a] += self.within[b] + self.pairs[a][b].total
         self.node[a] = self._new_node((node_a, node_b))
         pairs_a, pairs_b = self.pairs.pop(a), self.pairs.pop(b)
         del pairs_a[b], pairs_b[a]

@@ -23,6 +23,17 @@ RULES = (
     MergeRule(-1.8, 6.65, -0.3, 0.1),
     MergeRule.cut(0.35),
     MergeRule.cut(0.5),
+    MergeRule(
+        -1.8,
+        6.65,
+        -0.6,
+        0.3,
+        within_smaller=-2.0,
+        within_larger=-1.0,
+        similarity_log_larger=0.2,
+        outside_smaller=-0.5,
+        outside_larger=-0.3,
+    ),
 )
 
 
@@ -96,8 +107,9 @@ def test_it_is_the_linkage_in_plain_python(
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("rule", [RULES[1], RULES[4]])
 def test_so_it_is_for_many_articles_with_little_room(
-    seed: int, monkeypatch: pytest.MonkeyPatch
+    rule: MergeRule, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thousands of pairs, so that heap and holes grow and void entries are discarded."""
     monkeypatch.setattr(linkage_sparse, "_LEAST_CAPACITY", 1)
@@ -120,7 +132,7 @@ def test_so_it_is_for_many_articles_with_little_room(
             first,
             second,
             matrix[first, second],
-            RULES[1],
+            rule,
             lambda a, b: matrix[a, b],
             blocks=blocks,
             cannot_link=forbidden,
@@ -130,6 +142,20 @@ def test_so_it_is_for_many_articles_with_little_room(
     assert labels[0].tolist() == labels[1].tolist()
     assert 10 < labels[0].max() < count - 10
     assert grown > 0
+
+
+def test_what_is_outside_of_a_group_can_forbid_its_merge() -> None:
+    """Two articles alike at .62; a third, as near to one of them, is another event's."""
+    near = MergeRule(-3.0, 5.0, 0.0, 0.0, outside_smaller=-2.0, outside_larger=-2.0)
+    first, second = np.array([0, 1]), np.array([1, 2])
+
+    def linked(similarities: list[float]) -> list[int]:
+        known = np.array(similarities)
+        labels = link_sparse(3, first, second, known, near, lambda a, b: np.zeros(a.size))
+        return [int(label) for label in labels]
+
+    assert linked([0.62, 0.2]) == [0, 0, 1]
+    assert linked([0.62, 0.61]) == [0, 1, 2]
 
 
 def test_how_many_are_measured_together_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +174,15 @@ def test_how_many_are_measured_together_does_not_show(monkeypatch: pytest.Monkey
         results.append((labels.tolist(), len(calls)))
     assert results[0][0] == results[1][0] == results[2][0]
     assert results[0][1] > 2 * results[2][1] > 0
+
+
+def test_what_is_given_is_not_changed() -> None:
+    matrix, first, second = sparse_graph(60, 0.5, 1_000, np.random.default_rng(2))
+    similarities = matrix[first, second].astype(np.float64)
+    given = first.copy(), second.copy(), similarities.copy()
+    link_sparse(60, first, second, similarities, RULES[1], lambda a, b: matrix[a, b])
+    for array, before in zip((first, second, similarities), given, strict=True):
+        assert array.tolist() == before.tolist()
 
 
 def test_large_blocks_are_measured_in_bounded_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
