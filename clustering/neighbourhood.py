@@ -8,7 +8,9 @@ some of its members.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,9 +22,8 @@ NEW = -1
 """Stands for the new article among handles, which are never negative."""
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A stored article as the decision sees it."""
+class Neighbour(NamedTuple):
+    """A stored article as the decision sees it. A tuple: a posting makes a hundred of them."""
 
     handle: int
     cluster_id: str
@@ -88,16 +89,16 @@ class Neighbourhood:
         self._constrained_as = constrained_as
         self._refinement = refinement
         # Oldest first: nothing below may depend on the order given, or on ids, which are random.
-        self._touched = sorted(map(_in_order, filter(_has_members, touched)), key=_oldest_handle)
+        self._touched = sorted(
+            [_in_order(cluster) for cluster in touched if cluster.members], key=_oldest_handle
+        )
         # Positions: 0 is the new article, members follow cluster by cluster.
         self._members = [member for cluster in self._touched for member in cluster.members]
-        self._comparison = refinement.compare([new, *(item.features for item in self._members)])
+        self._comparison = refinement.compare([new, *[item.features for item in self._members]])
         others = np.arange(1, len(self._members) + 1)
-        first = np.zeros_like(others)
-        self._copies = self._comparison.near_duplicates(first, others)
-        self._to_new = np.maximum(
-            self._comparison.similarities(first, others), self._copies.astype(np.float32)
-        )
+        self._copies = self._comparison.near_duplicates(np.zeros_like(others), others)
+        self._similarities = self._comparison.similarity_matrix()
+        self._to_new: list[float] = np.maximum(self._similarities[0, 1:], self._copies).tolist()
         self.copied_group_id = self._find_copied_group()
         if self.copied_group_id and self._constraints and self._projected()[2].broken:
             # A copy of what an editor keeps apart from it: of one text, and in another cluster.
@@ -131,6 +132,7 @@ class Neighbourhood:
         units, sizes, projection = self._projected()
         labels = self._refinement.link(
             self._comparison,
+            similarities=self._similarities,
             blocks=units,
             block_sizes=sizes,
             cannot_link=projection.cannot_link,
@@ -148,13 +150,15 @@ class Neighbourhood:
     def _projected(self) -> tuple[list[list[int]], list[int], Projection]:
         """Return the units after must-links, their sizes, and what is said of these units."""
         units, sizes = self._units()
+        if not self._constraints:
+            each_alone = tuple((number,) for number in range(len(units)))
+            return units, sizes, Projection(each_alone, (), broken=False)
         cluster_of = {member.handle: member.cluster_id for member in self._members}
         hidden = {cluster.cluster_id: cluster.hidden for cluster in self._touched}
         for cluster_id, handles in hidden.items():
             cluster_of.update(dict.fromkeys(handles, cluster_id))
         projection = self._constraints.project(
-            [self._handles(unit, hidden) for unit in units] if self._constraints else units,
-            cluster_of,
+            [self._handles(unit, hidden) for unit in units], cluster_of
         )
         return (
             [[place for number in block for place in units[number]] for block in projection.blocks],
@@ -178,15 +182,22 @@ class Neighbourhood:
         sizes = [1]
         position = 1
         for cluster in self._touched:
+            is_block = cluster.is_block
             parts: dict[str, list[int]] = {}
             for place, member in enumerate(cluster.members, start=position):
-                key = "" if cluster.is_block else member.duplicate_group_id
+                key = "" if is_block else member.duplicate_group_id
                 parts.setdefault(key, []).append(place)
             position += len(cluster.members)
-            for places in parts.values():
-                size = cluster.size if cluster.is_block else len(places)
-                group_ids = {self._members[place - 1].duplicate_group_id for place in places}
-                if self.copied_group_id and self.copied_group_id in group_ids:
+            for key, places in parts.items():
+                size = cluster.size if is_block else len(places)
+                if self.copied_group_id and (
+                    any(
+                        self._members[place - 1].duplicate_group_id == self.copied_group_id
+                        for place in places
+                    )
+                    if is_block
+                    else key == self.copied_group_id
+                ):
                     units[0].extend(places)
                     sizes[0] += size
                 else:
@@ -218,7 +229,7 @@ class Neighbourhood:
         """
         wanted = set(handles)
         values = [
-            float(value)
+            value
             for member, value in zip(self._members, self._to_new, strict=True)
             if member.handle in wanted
         ]
@@ -237,13 +248,9 @@ class Neighbourhood:
         return max(ranked, key=lambda item: item.similarity, default=None)
 
 
-def _has_members(cluster: TouchedCluster) -> bool:
-    return bool(cluster.members)
-
-
 def _in_order(cluster: TouchedCluster) -> TouchedCluster:
-    members = sorted(cluster.members, key=lambda member: member.handle)
-    return replace(cluster, members=tuple(members))
+    members = tuple(sorted(cluster.members, key=attrgetter("handle")))
+    return TouchedCluster(cluster.cluster_id, cluster.size, members, cluster.hidden)
 
 
 def _oldest_handle(cluster: TouchedCluster) -> int:

@@ -13,7 +13,7 @@ it bridges them, or part one when the evidence has turned against it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -123,6 +123,26 @@ class RefusedLookAlike:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateSimilarities:
+    """How alike an article and its candidates are, whatever clusters these are in.
+
+    Attributes
+    ----------
+    similarities
+        Of each candidate, in [0, 1]; 0 for look-alikes that are not the same text.
+    refused
+        Number of the best look-alike that could have joined by its similarity; -1 without one.
+    refused_similarity, look_alike
+        What that similarity would have been, and in what they differ.
+    """
+
+    similarities: tuple[float, ...] = ()
+    refused: int = -1
+    refused_similarity: float = 0.0
+    look_alike: LookAlike | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WeighedCandidates:
     """What became of the candidates of an article.
 
@@ -164,36 +184,69 @@ class Decider:
 
         They come from LSH and are not trusted: each is compared here.
         """
+        return self.gather(
+            self.compare_candidates(new, [item.features for item in candidates]),
+            [item.handle for item in candidates],
+            [item.cluster_id for item in candidates],
+        )
+
+    def compare_candidates(
+        self, new: Comparable, candidates: Sequence[Comparable]
+    ) -> CandidateSimilarities:
+        """Return how alike the new article and each candidate are."""
         if new.kind is not TextKind.ORDINARY or not candidates:
-            return WeighedCandidates()
-        comparison = self.refinement.compare([new, *(item.features for item in candidates)])
+            return CandidateSimilarities((0.0,) * len(candidates))
+        comparison = self.refinement.compare([new, *candidates])
         others = np.arange(1, len(candidates) + 1)
         first = np.zeros_like(others)
         alike, kinds = comparison.look_alikes(first, others)
         # The linkage keeps these apart whatever else it links (`Refinement.link`).
-        everybody = np.zeros(len(comparison), dtype=np.int64)
-        for a, b in other_subjects(comparison, everybody):
-            if a == 0 and kinds[b - 1] == LookAlikeKind.NONE:
-                kinds[b - 1] = LookAlikeKind.OTHER_SUBJECT
+        if comparison.items[:1].tolist() == [0]:
+            for a, b in other_subjects(comparison, np.zeros(len(comparison), dtype=np.int64)):
+                if a == 0 and kinds[b - 1] == LookAlikeKind.NONE:
+                    kinds[b - 1] = LookAlikeKind.OTHER_SUBJECT
+        copies = comparison.near_duplicates(first, others)
+        if not kinds.any():
+            return CandidateSimilarities(tuple(np.maximum(alike, copies).tolist()))
         is_look_alike = kinds != LookAlikeKind.NONE
-        similarities = np.maximum(
-            np.where(is_look_alike, 0.0, alike), comparison.near_duplicates(first, others)
-        )
-        refused = None
+        none = np.float32(0)
+        similarities = tuple(np.maximum(np.where(is_look_alike, none, alike), copies).tolist())
         # Of equals the first, which shares most buckets.
-        likest = int(np.argmax(np.where(is_look_alike, alike, 0.0)))
-        required = self.refinement.rule.required_similarity(1, 1)
-        if is_look_alike[likest] and alike[likest] > required:
+        likest = int(np.argmax(np.where(is_look_alike, alike, none)))
+        if not alike[likest] > self.refinement.rule.required_similarity(1, 1):
+            return CandidateSimilarities(similarities)
+        return CandidateSimilarities(
+            similarities,
+            likest,
+            round(float(alike[likest]), 4),
+            comparison.difference(0, likest + 1, LookAlikeKind(int(kinds[likest]))),
+        )
+
+    def gather(
+        self, compared: CandidateSimilarities, handles: Sequence[int], cluster_ids: Sequence[str]
+    ) -> WeighedCandidates:
+        """Return the clusters that candidates speak for.
+
+        Parameters
+        ----------
+        compared
+            From `compare_candidates`.
+        handles, cluster_ids
+            Of the candidates, in the same order; an empty id leaves one out.
+        """
+        refused = None
+        if compared.look_alike is not None and cluster_ids[compared.refused]:
             refused = RefusedLookAlike(
-                candidates[likest].cluster_id,
-                round(float(alike[likest]), 4),
-                comparison.difference(0, likest + 1, LookAlikeKind(int(kinds[likest]))),
+                cluster_ids[compared.refused], compared.refused_similarity, compared.look_alike
             )
         best: dict[str, float] = {}
         oldest: dict[str, int] = {}
-        for candidate, similarity in zip(candidates, similarities.tolist(), strict=True):
-            name = candidate.cluster_id
-            oldest[name] = min(candidate.handle, oldest.get(name, candidate.handle))
+        for handle, name, similarity in zip(
+            handles, cluster_ids, compared.similarities, strict=True
+        ):
+            if not name:
+                continue
+            oldest[name] = min(handle, oldest.get(name, handle))
             if similarity >= max(self.limits.touch_similarity, best.get(name, 0)):
                 best[name] = similarity
         # Similarities of 1 are common. Among equals the handle decides: ids are random, and the
@@ -238,6 +291,13 @@ class Decider:
             return Decision(
                 outcome=Outcome.SET_APART,
                 cluster_id=previous_cluster_id if alone else mint_cluster_id(),
+                duplicate_group_id=mint_duplicate_group_id(),
+            )
+        if not touched and not previous_cluster_id and not said:
+            # There is nothing to link; the first articles of all need not wait for what links.
+            return Decision(
+                outcome=Outcome.CREATED,
+                cluster_id=mint_cluster_id(),
                 duplicate_group_id=mint_duplicate_group_id(),
             )
         neighbourhood = Neighbourhood(
@@ -373,14 +433,14 @@ class OnlineClusterer:
             Document frequencies of all articles added so far.
         """
         for handle, item in features.items():
-            self._articles[handle] = replace(self._articles[handle], features=item)
+            self._articles[handle] = self._articles[handle]._replace(features=item)
             self._index.remove(handle)
             self._index.add(handle, bucket_ids(item, self._scheme))
         for handle, cluster_id in cluster_ids.items():
             self._move(handle, cluster_id)
         self._members = {name: members for name, members in self._members.items() if members}
         for handle, group_id in duplicate_group_ids.items():
-            self._articles[handle] = replace(self._articles[handle], duplicate_group_id=group_id)
+            self._articles[handle] = self._articles[handle]._replace(duplicate_group_id=group_id)
         self._take_frequencies(observed)
 
     def _learn(self) -> None:
@@ -408,7 +468,7 @@ class OnlineClusterer:
         article = self._articles[handle]
         self._members[article.cluster_id].remove(handle)
         self._members.setdefault(cluster_id, []).append(handle)
-        self._articles[handle] = replace(article, cluster_id=cluster_id)
+        self._articles[handle] = article._replace(cluster_id=cluster_id)
 
     def _touched(self, cluster_id: str) -> TouchedCluster:
         handles = sorted(self._members[cluster_id], reverse=True)

@@ -120,13 +120,13 @@ def unpack_columns(records: Sequence[bytes]) -> FeatureColumns:
     bad = _read_headers(data, ends, headers)
     if bad >= 0:
         _refuse(records[bad])
-    offsets = [_offsets(headers[:, k]) for k in (_TERMS, _BIGRAMS, _ENTRIES, _TOKENS)]
-    terms = int(offsets[0][-1])
+    offsets = _offsets(headers)
+    terms, bigrams, entries, tokens_in_all = offsets[:, -1].tolist()
     term_ids = np.empty(terms, dtype=np.uint32)
     counts = np.empty((4, terms), dtype=np.uint8)
-    bigram_ids, signatures, tokens = (
-        np.empty(int(each[-1]), dtype=np.uint32) for each in offsets[1:]
-    )
+    bigram_ids = np.empty(bigrams, dtype=np.uint32)
+    signatures = np.empty(entries, dtype=np.uint32)
+    tokens = np.empty(tokens_in_all, dtype=np.uint32)
     bad = _decode_all(
         data,
         headers,
@@ -185,9 +185,15 @@ def _refuse(record: bytes) -> NoReturn:
     raise CorruptRecordError("the stream of a features record does not decode")
 
 
-def _offsets(sizes: Int64Array) -> Int64Array:
-    offsets = np.zeros(sizes.size + 1, dtype=np.int64)
-    np.cumsum(sizes, out=offsets[1:])
+@compiled
+def _offsets(headers: Int64Array) -> Int64Array:
+    """Return where each record's terms, bigrams, entries and tokens begin; shape (4, n + 1)."""
+    offsets = np.zeros((4, headers.shape[0] + 1), dtype=np.int64)
+    for k in range(headers.shape[0]):
+        offsets[0, k + 1] = offsets[0, k] + headers[k, _TERMS]
+        offsets[1, k + 1] = offsets[1, k] + headers[k, _BIGRAMS]
+        offsets[2, k + 1] = offsets[2, k] + headers[k, _ENTRIES]
+        offsets[3, k + 1] = offsets[3, k] + headers[k, _TOKENS]
     return offsets
 
 
@@ -269,7 +275,10 @@ def _decode_all(
         own = headers[k]
         stream_bytes = own[_END_BITS] // 8
         words = np.zeros((stream_bytes + PADDING_BYTES + 7) // 8, dtype=np.uint64)
-        words.view(np.uint8)[:stream_bytes] = data[own[_STREAM] : own[_STREAM] + stream_bytes]
+        stream = words.view(np.uint8)
+        # Not as a slice: what would say that the sizes differ takes a second to compile.
+        for at in range(stream_bytes):
+            stream[at] = data[own[_STREAM] + at]
         terms, bigrams, entries = own[_TERMS], own[_BIGRAMS], own[_ENTRIES]
         numbers = np.empty(terms + bigrams + entries + own[_TOKENS], dtype=np.uint32)
         own_counts = np.empty((4, terms), dtype=np.uint8)

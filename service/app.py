@@ -2,7 +2,7 @@
 
 ::
 
-    RequestMiddleware → routes → use cases (ingest, reading, nightly) → store
+    RequestMiddleware → DirectRoutes → routes → use cases (ingest, reading, nightly) → store
                           │
                           └ problems: every error becomes an RFC 9457 answer
 
@@ -27,7 +27,7 @@ from clustering.errors import ClusteringError
 from service import problems
 from service.context import Backend, Context, StoreGate
 from service.failures import problem_from
-from service.middleware import RequestMiddleware
+from service.middleware import DirectRoutes, RequestMiddleware
 from service.openapi import API_DESCRIPTION, api_version, install_openapi
 from service.postings import PostingReader
 from service.problems import FieldError, ProblemError, ProblemType, field_problem
@@ -68,7 +68,9 @@ def create_app(
     metrics = Metrics()
     if backend is None:
         from service.backend import RedisBackend  # loads the models, which tests do without
+        from service.compiling import begin_compiling
 
+        begin_compiling(for_postings=True)
         redis_backend = RedisBackend(settings, metrics=metrics, now=now)
         redis_backend.warm_up()
         backend = redis_backend
@@ -98,6 +100,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.context = context
+    app.add_middleware(DirectRoutes, endpoints=articles.DIRECT_ENDPOINTS)
     app.add_middleware(RequestMiddleware, metrics=metrics)
     for module in _ROUTE_MODULES:
         app.include_router(module.router)

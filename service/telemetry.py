@@ -160,6 +160,8 @@ class Metrics:
             buckets=_LATENCY_BUCKETS_SECONDS,
             registry=self._registry,
         )
+        # To find them by their labels takes longer than to count.
+        self._of_request: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._articles = Counter(
             "samestory_articles",
             "Articles accepted, by what was decided.",
@@ -200,9 +202,19 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request. ``route`` is the path's template, never the path itself."""
-        method = method if method in _METHODS else "OTHER"
-        self._requests.labels(method, route, str(status)).inc()
-        self._request_seconds.labels(method, route).observe(seconds)
+        found = self._of_request.get((method, route, status))
+        if found is None:
+            known = method if method in _METHODS else "OTHER"
+            found = (
+                self._requests.labels(known, route, str(status)),
+                self._request_seconds.labels(known, route),
+            )
+            # Methods have no bound, where a client invents them.
+            if known == method:
+                self._of_request[method, route, status] = found
+        requests, request_seconds = found
+        requests.inc()
+        request_seconds.observe(seconds)
 
     def article(self, decision: str) -> None:
         """Count one accepted article."""

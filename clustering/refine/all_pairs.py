@@ -27,20 +27,37 @@ of a number, rare terms."""
 
 
 @compiled
-def by_id(offsets: _Int64Array, ids: UInt32Array) -> UInt64Array:
-    """Return a number for each entry of all lists that sorts by its id, then by its place."""
-    entries = np.empty(offsets[-1], dtype=np.uint64)
-    for place in range(offsets[-1]):
-        entries[place] = (np.uint64(ids[place]) << np.uint64(32)) | np.uint64(place)
-    return entries
+def by_id(
+    rows: _Int64Array, offsets: _Int64Array, ids: UInt32Array
+) -> tuple[UInt64Array, _Int64Array, _Int64Array]:
+    """Return a number for each entry of some lists that sorts by its id, then by its list.
 
+    Parameters
+    ----------
+    rows
+        Which lists, n of them, in order.
+    offsets, ids
+        List k is ``ids[offsets[k] : offsets[k + 1]]``.
 
-@compiled
-def _articles_of(offsets: _Int64Array) -> _Int64Array:
-    owners = np.empty(offsets[-1], dtype=np.int64)
-    for article in range(offsets.size - 1):
-        owners[offsets[article] : offsets[article + 1]] = article
-    return owners
+    Returns
+    -------
+    The numbers, whose lower 32 bits count the entries; and of each entry, by that count, which of
+    the n lists it is in, and its place in ``ids``.
+    """
+    total = 0
+    for row in rows:
+        total += offsets[row + 1] - offsets[row]
+    entries = np.empty(total, dtype=np.uint64)
+    owners = np.empty(total, dtype=np.int64)
+    places = np.empty(total, dtype=np.int64)
+    at = 0
+    for number in range(rows.size):
+        for place in range(offsets[rows[number]], offsets[rows[number] + 1]):
+            entries[at] = (np.uint64(ids[place]) << np.uint64(32)) | np.uint64(at)
+            owners[at] = number
+            places[at] = place
+            at += 1
+    return entries, owners, places
 
 
 @compiled
@@ -53,13 +70,16 @@ def _end_of_run(entries: UInt64Array, begin: int) -> int:
 
 @compiled
 def all_pair_logits(
+    rows: _Int64Array,
     terms: UInt64Array,
+    term_owners: _Int64Array,
+    term_places: _Int64Array,
     bigrams: UInt64Array,
-    term_offsets: _Int64Array,
+    bigram_owners: _Int64Array,
+    bigram_places: _Int64Array,
     idf: _Float32Array,
     weights: _Float32Array,
     flags: UInt8Array,
-    bigram_offsets: _Int64Array,
     bigram_weights: _Float32Array,
     summaries: _Float32Array,
     intercept: float,
@@ -70,10 +90,12 @@ def all_pair_logits(
 
     Parameters
     ----------
-    terms, bigrams
-        What `by_id` returns, sorted.
+    rows
+        The articles, n of them, by their place among those that the weights are of.
+    terms, term_owners, term_places, bigrams, bigram_owners, bigram_places
+        What `by_id` returns, the numbers sorted.
     """
-    count = term_offsets.size - 1
+    count = rows.size
     pairs = count * (count - 1) // 2
     sums = np.zeros((pairs, _SUMS), dtype=np.float64)
     tops = np.zeros((pairs, TOP), dtype=np.float64)
@@ -81,19 +103,20 @@ def all_pair_logits(
     shared_bigrams = np.zeros(pairs, dtype=np.int64)
     low = np.uint64(0xFFFFFFFF)
 
-    owners = _articles_of(term_offsets)
     begin = 0
     while begin < terms.size:
         end = _end_of_run(terms, begin)
         for x in range(begin, end - 1):
-            a = np.int64(terms[x] & low)
-            i = owners[a]
+            entry = np.int64(terms[x] & low)
+            a = term_places[entry]
+            i = term_owners[entry]
             # Pair (i, j) follows those of all smaller i, of which k has count - 1 - k.
             row = i * (2 * count - i - 1) // 2 - i - 1
             for y in range(x + 1, end):
-                b = np.int64(terms[y] & low)
+                entry = np.int64(terms[y] & low)
+                b = term_places[entry]
                 # No views of a row: making one takes longer than what is done with it.
-                pair = row + owners[b]
+                pair = row + term_owners[entry]
                 product = weights[a, 0] * weights[b, 0]
                 sums[pair, 0] += product
                 sums[pair, 1] += weights[a, 1] * weights[b, 1]
@@ -120,18 +143,19 @@ def all_pair_logits(
                     tops[pair, k] = value
         begin = end
 
-    owners = _articles_of(bigram_offsets)
     begin = 0
     while begin < bigrams.size:
         end = _end_of_run(bigrams, begin)
         for x in range(begin, end - 1):
-            a = np.int64(bigrams[x] & low)
-            i = owners[a]
+            entry = np.int64(bigrams[x] & low)
+            a = bigram_places[entry]
+            i = bigram_owners[entry]
             row = i * (2 * count - i - 1) // 2 - i - 1
             for y in range(x + 1, end):
-                b = np.int64(bigrams[y] & low)
-                cosines[row + owners[b]] += bigram_weights[a] * bigram_weights[b]
-                shared_bigrams[row + owners[b]] += 1
+                entry = np.int64(bigrams[y] & low)
+                pair = row + bigram_owners[entry]
+                cosines[pair] += bigram_weights[a] * bigram_weights[bigram_places[entry]]
+                shared_bigrams[pair] += 1
         begin = end
 
     logits = np.empty(pairs, dtype=np.float64)
@@ -141,8 +165,8 @@ def all_pair_logits(
         for j in range(i + 1, count):
             own = sums[pair]
             write_parts(
-                i,
-                j,
+                rows[i],
+                rows[j],
                 own[0],
                 own[1],
                 own[2],

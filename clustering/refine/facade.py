@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from clustering.columns import FeatureColumns
 from clustering.errors import ConfigurationError
 from clustering.refine.duplicates import duplicate_labels
-from clustering.refine.linkage import Float64Array, Int64Array, MergeRule, link_dense
+from clustering.refine.linkage import Int64Array, MergeRule, link_dense, mean_between
 from clustering.refine.looseness import measure_looseness
 from clustering.refine.similarity import Comparison
 from clustering.refine.subjects import other_subjects
-from clustering.refine.tfidf import DocumentFrequencies
+from clustering.refine.tfidf import DocumentFrequencies, Float32Array
 from clustering.refine.verifier import Verifier
 from clustering.refine.weighed import WeighedArticles
 from clustering.unpacking import Comparable, features_of
+
+_EACH_IN_ONE_BLOCK: Final = "every article must stand in exactly one block, once"
 
 
 class Refinement:
@@ -83,6 +86,7 @@ class Refinement:
         self,
         comparison: Comparison,
         *,
+        similarities: Float32Array | None = None,
         blocks: Sequence[Sequence[int]] | None = None,
         block_sizes: Sequence[int] | None = None,
         cannot_link: Sequence[tuple[int, int]] = (),
@@ -93,6 +97,8 @@ class Refinement:
         ----------
         comparison
             Up to some hundreds of articles.
+        similarities
+            Its `Comparison.similarity_matrix`, where that is known already.
         blocks
             Positions of articles that stay together, each article in exactly one block. Not
             given: every article by itself.
@@ -112,29 +118,21 @@ class Refinement:
         ConfigurationError
             If blocks overlap, are empty or leave an article out, or sizes do not fit.
         """
-        matrix = comparison.similarity_matrix()
+        matrix = comparison.similarity_matrix() if similarities is None else similarities
         apart = other_subjects(comparison, np.zeros(len(comparison), dtype=np.int64))
         if blocks is None:
             apart += cannot_link
             return link_dense(matrix, self.rule, sizes=block_sizes, cannot_link=apart)
-        members = _membership(blocks, len(comparison))
-        block_of = members.argmax(axis=0).tolist()
-        between = {(block_of[a], block_of[b]) for a, b in apart}
-        apart = [*cannot_link, *sorted((a, b) for a, b in between if a != b)]
-        counts = members.sum(axis=1)
-        sizes = np.asarray(counts if block_sizes is None else block_sizes, dtype=np.int64)
+        block_of = _block_of(blocks, len(comparison))
+        counts = np.array([len(block) for block in blocks], dtype=np.int64)
+        sizes = counts if block_sizes is None else np.asarray(block_sizes, dtype=np.int64)
         if sizes.shape != counts.shape or (sizes < counts).any():
             raise ConfigurationError("block_sizes must name each block's size, its sample or more")
-        # Row a, column b of M·S·Mᵀ is the sum of similarities between blocks a and b.
-        sums = members @ matrix.astype(np.float64) @ members.T
-        inside = np.diag(sums) - members @ np.diag(matrix)
-        within_means = np.where(counts > 1, inside / np.maximum(1, counts * (counts - 1)), 0.0)
+        between = {(block_of[a], block_of[b]) for a, b in apart}
+        apart = [*cannot_link, *sorted((a, b) for a, b in between if a != b)]
+        means, within_means = mean_between(matrix, np.array(block_of, dtype=np.int64), counts)
         return link_dense(
-            sums / np.outer(counts, counts),
-            self.rule,
-            sizes=sizes,
-            within_means=within_means,
-            cannot_link=apart,
+            means, self.rule, sizes=sizes, within_means=within_means, cannot_link=apart
         )
 
     def duplicate_groups(self, comparison: Comparison) -> Int64Array:
@@ -151,16 +149,18 @@ class Refinement:
         return duplicate_labels(len(comparison), pairs)
 
 
-def _membership(blocks: Sequence[Sequence[int]], count: int) -> Float64Array:
-    """Return the 0/1 matrix of blocks and articles; float64, shape (blocks, count)."""
-    members = np.zeros((len(blocks), count), dtype=np.float64)
+def _block_of(blocks: Sequence[Sequence[int]], count: int) -> list[int]:
+    """Return the number of the block that each article is in."""
+    block_of = [-1] * count
     for number, block in enumerate(blocks):
         if not block:
             raise ConfigurationError(f"block {number} has no articles")
         for position in block:
             if not 0 <= position < count:
                 raise ConfigurationError(f"block {number} names article {position} of {count}")
-            members[number, position] += 1.0
-    if count and not (members.sum(axis=0) == 1.0).all():
-        raise ConfigurationError("every article must stand in exactly one block, once")
-    return members
+            if block_of[position] >= 0:
+                raise ConfigurationError(_EACH_IN_ONE_BLOCK)
+            block_of[position] = number
+    if -1 in block_of:
+        raise ConfigurationError(_EACH_IN_ONE_BLOCK)
+    return block_of

@@ -19,8 +19,9 @@ ever looked at twice.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Final, Self
 
 import numpy as np
@@ -123,10 +124,7 @@ class MergeRule:
     @property
     def coefficients(self) -> Float64Array:
         """The numbers as the compiled loops take them; float64, shape (11,), in order of fields."""
-        return np.array(
-            [getattr(self, field.name) for field in fields(self)],
-            dtype=np.float64,
-        )
+        return np.array(_numbers_of(self), dtype=np.float64)
 
     def required_similarity(self, size: int, other_size: int) -> float:
         """Return the mean similarity above which groups of these sizes join; may exceed 1.
@@ -141,6 +139,11 @@ class MergeRule:
             + self.similarity_log_larger * larger
         )
         return max(self.least_similarity, needed / slope)
+
+
+_numbers_of: Final[Callable[[MergeRule], tuple[float, ...]]] = attrgetter(
+    *(field.name for field in fields(MergeRule))
+)
 
 
 @compiled
@@ -375,17 +378,28 @@ def link_dense(
     ConfigurationError
         If shapes do not fit, a size is below 1 or a position is out of range.
     """
-    means = np.array(mean_similarities, dtype=np.float64, order="C")
+    means = np.ascontiguousarray(mean_similarities, dtype=np.float64)
     if means.ndim != 2 or means.shape[0] != means.shape[1]:
         raise ConfigurationError(f"similarities must be a square matrix, not {means.shape}")
     count = means.shape[0]
     group_sizes = (
         np.ones(count, dtype=np.float64) if sizes is None else np.array(sizes, dtype=np.float64)
     )
-    if group_sizes.shape != (count,) or (group_sizes < 1).any():
+    if group_sizes.shape != (count,) or (count and group_sizes.min() < 1):
         raise ConfigurationError(f"sizes must be {count} numbers of at least 1")
-    if not np.isfinite(means[~np.eye(count, dtype=np.bool_)]).all():
-        raise ConfigurationError("similarities must be finite")
+    inside = (
+        np.full(count, TYPICAL_WITHIN)
+        if within_means is None
+        else np.ascontiguousarray(within_means, dtype=np.float64)
+    )
+    if inside.shape != (count,):
+        raise ConfigurationError(f"within_means must be {count} finite numbers")
+    within_sums = np.empty(count, dtype=np.float64)
+    match _within_sums(means, group_sizes, inside, within_sums):
+        case 1:
+            raise ConfigurationError("similarities must be finite")
+        case 2:
+            raise ConfigurationError(f"within_means must be {count} finite numbers")
     forbidden = np.zeros((count, count), dtype=np.bool_)
     for a, b in cannot_link:
         if not (0 <= a < count and 0 <= b < count) or a == b:
@@ -393,13 +407,71 @@ def link_dense(
                 f"cannot_link names groups {a} and {b}; it takes two different ones of {count}"
             )
         forbidden[a, b] = forbidden[b, a] = True
-    inside = np.full(count, TYPICAL_WITHIN) if within_means is None else np.array(within_means)
-    if inside.shape != (count,) or not np.isfinite(inside[group_sizes > 1]).all():
-        raise ConfigurationError(f"within_means must be {count} finite numbers")
-    pairs = 0.5 * group_sizes * (group_sizes - 1.0)
-    within_sums = np.where(group_sizes > 1, inside * pairs, 0.0)
     groups, _, _ = trace_merges(means, group_sizes, within_sums, forbidden, rule.coefficients)
-    return first_appearance(groups)
+    return _numbered(groups)
+
+
+@compiled
+def _within_sums(
+    means: Float64Array, sizes: Float64Array, within_means: Float64Array, within_sums: Float64Array
+) -> int:
+    """Write the sums over the pairs inside each group; 1 or 2 for means that are not finite."""
+    for row in range(sizes.size):
+        for other in range(sizes.size):
+            if row != other and not np.isfinite(means[row, other]):
+                return 1
+        within_sums[row] = 0.0
+        if sizes[row] > 1:
+            if not np.isfinite(within_means[row]):
+                return 2
+            within_sums[row] = within_means[row] * (0.5 * sizes[row] * (sizes[row] - 1.0))
+    return 0
+
+
+@compiled
+def _numbered(groups: Int64Array) -> Int64Array:
+    """Return labels of groups that are named by their first position, in order of that."""
+    labels = np.empty_like(groups)
+    count = 0
+    for position in range(groups.size):
+        if groups[position] == position:
+            labels[position] = count
+            count += 1
+        else:
+            labels[position] = labels[groups[position]]
+    return labels
+
+
+@compiled
+def mean_between(
+    similarities: NDArray[np.float32], block_of: Int64Array, counts: Int64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Return the mean similarities between blocks of articles, and inside each.
+
+    Parameters
+    ----------
+    similarities
+        Shape (n, n), symmetric; the diagonal is not read.
+    block_of, counts
+        Block of each article, shape (n,); articles of each block, shape (b,).
+
+    Returns
+    -------
+    float64 (b, b), symmetric; float64 (b,), 0 for a block of one article.
+    """
+    blocks = counts.size
+    means = np.zeros((blocks, blocks), dtype=np.float64)
+    within = np.zeros(blocks, dtype=np.float64)
+    for i in range(block_of.size):
+        for j in range(block_of.size):
+            if i != j:
+                means[block_of[i], block_of[j]] += similarities[i, j]
+    for a in range(blocks):
+        if counts[a] > 1:
+            within[a] = means[a, a] / (counts[a] * (counts[a] - 1))
+        for b in range(blocks):
+            means[a, b] /= counts[a] * counts[b]
+    return means, within
 
 
 def first_appearance(groups: NDArray[np.integer]) -> Int64Array:

@@ -35,8 +35,14 @@ import numpy as np
 
 from clustering.articles import UInt8Array
 from clustering.refine import lookalike_rules
-from clustering.refine.lookalike_rules import look_alike_kinds, summarise
-from clustering.refine.tfidf import NUMBER_FLAG, BoolArray, Int64Array, WeightedCorpus
+from clustering.refine.lookalike_rules import look_alike_kinds
+from clustering.refine.tfidf import (
+    NUMBER_FLAG,
+    BoolArray,
+    Float32Array,
+    Int64Array,
+    WeightedCorpus,
+)
 
 
 class LookAlikeKind(IntEnum):
@@ -84,15 +90,19 @@ class LookAlikeTest:
         int64, shape (n,): equal numbers for equal publishers, -1 for unknown.
     token_counts
         int64, shape (n,).
+    figures
+        What ``lookalike_rules.summarise`` returns of them.
     """
 
     def __init__(
-        self, corpus: WeightedCorpus, publishers: Int64Array, token_counts: Int64Array
+        self,
+        corpus: WeightedCorpus,
+        publishers: Int64Array,
+        token_counts: Int64Array,
+        figures: Float32Array,
     ) -> None:
         self._corpus = corpus
-        self._summaries = summarise(
-            corpus.term_offsets, corpus.idf, corpus.weights, corpus.counts, corpus.flags
-        )
+        self._summaries = figures
         self._publishers = publishers
         self._token_counts = token_counts
 
@@ -138,6 +148,10 @@ class LookAlikeTest:
             telling = is_number
         else:
             telling = np.ones_like(is_number)
-        telling &= ~np.isin(c.term_ids[own], c.term_ids[other], assume_unique=True)
-        ids, idf = c.term_ids[own][telling], c.idf[own][telling]
+        own_ids, other_ids = c.term_ids[own], c.term_ids[other]
+        if other_ids.size:
+            # Not np.isin, which sorts what is sorted.
+            at = np.minimum(np.searchsorted(other_ids, own_ids), other_ids.size - 1)
+            telling &= other_ids[at] != own_ids
+        ids, idf = own_ids[telling], c.idf[own][telling]
         return tuple(ids[np.lexsort((ids, -idf))][:_NAMED_TERMS].tolist())

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -20,24 +21,30 @@ from clustering.articles import UInt8Array
 from clustering.errors import ConfigurationError
 from clustering.refine.all_pairs import all_pair_logits, by_id
 from clustering.refine.duplicates import are_near_duplicates
+from clustering.refine.kernel_pairs import (
+    are_comparable,
+    are_positions,
+    time_penalties,
+    weigh_pairs,
+)
 from clustering.refine.kernels import copy_evidence, pair_logits, pair_parts
 from clustering.refine.lookalikes import LookAlike, LookAlikeKind, LookAlikeTest
 from clustering.refine.parts import PART_NAMES
+from clustering.refine.ready import ReadyArticles
+from clustering.refine.subjects import find_items
 from clustering.refine.tfidf import (
     BoolArray,
     DocumentFrequencies,
     Float32Array,
     Float64Array,
     Int64Array,
+    WeightedCorpus,
 )
 from clustering.refine.verifier import LOGIT_OFFSET, LOGIT_SPAN, Verifier
-from clustering.refine.weighed import ReadyArticles, WeighedArticles
+from clustering.refine.weighed import WeighedArticles
 from clustering.unpacking import Comparable
 
 _DAY_SECONDS: Final = 86_400.0
-_FREE_DAYS: Final = 2.0
-_PENALTY_PER_LOG_DAY: Final = 0.05
-_GREATEST_PENALTY: Final = 0.15
 _CHUNK_PAIRS: Final = 50_000
 _MOST_AT_ONCE: Final = 500
 """Of more articles, all pairs would take too much memory at once: 150 bytes each."""
@@ -117,15 +124,32 @@ class Comparison:
         verifier: Verifier,
     ) -> None:
         if isinstance(frequencies, WeighedArticles):
-            ready = frequencies.ready(features)
+            self._ready = frequencies.ready(features)
         else:
-            ready = ReadyArticles.build(features, frequencies)
-        self.corpus = ready.corpus
+            self._ready = ReadyArticles.build(features, frequencies)
+        # All loops run over the articles that are held, whichever of them this is about: to copy
+        # some sixty out of twenty thousand takes longer than to compare them.
+        self._among = self._ready.among
+        self._rows = self._ready.rows
         self.verifier = verifier
-        self._look_alike_test = LookAlikeTest(self.corpus, ready.publishers, ready.token_counts)
+        self._look_alike_test = LookAlikeTest(
+            self._among, self._ready.publishers, self._ready.token_counts, self._ready.figures
+        )
 
     def __len__(self) -> int:
-        return self.corpus.article_count
+        return self._among.article_count if self._rows is None else self._rows.size
+
+    @cached_property
+    def corpus(self) -> WeightedCorpus:
+        """The weighted vectors of these articles alone."""
+        return self._ready.corpus
+
+    @cached_property
+    def items(self) -> Int64Array:
+        """Positions of the earnings and payout items (``subjects``), in order."""
+        if self._ready.is_item is None or self._rows is None:
+            return find_items(self.corpus)
+        return np.flatnonzero(self._ready.is_item[self._rows])
 
     def similarities(
         self, first: ArrayLike, second: ArrayLike, *, threads: int = 1
@@ -163,12 +187,35 @@ class Comparison:
 
     def similarity_matrix(self) -> Float32Array:
         """Return the similarity of all pairs; float32, shape (n, n), symmetric, ones inside."""
-        count = len(self)
-        i, j = np.triu_indices(count, k=1)
-        matrix = np.eye(count, dtype=np.float32)
-        logits = self._all_logits() if 2 < count <= _MOST_AT_ONCE else None
-        matrix[i, j] = matrix[j, i] = self._similarities(i, j, logits)
+        known = self._ready.known
+        if known is None or self._rows is None:
+            count = len(self)
+            matrix = np.eye(count, dtype=np.float32)
+            first, second = np.triu_indices(count, k=1)
+        else:
+            matrix, first, second = known.matrix(self._rows)
+            if not first.size:
+                return matrix
+        similarities = self._similarities_among(first, second)
+        matrix[first, second] = matrix[second, first] = similarities
         return matrix
+
+    def _similarities_among(self, first: Int64Array, second: Int64Array) -> Float32Array:
+        """Return the similarities of some pairs of positions, the smaller first, in order."""
+        count = len(self)
+        every = count * (count - 1) // 2
+        i, j = (first, second) if self._rows is None else (self._rows[first], self._rows[second])
+        logits = None
+        if 2 < count <= _MOST_AT_ONCE and 2 * first.size > every:
+            # All at once is quicker where most are wanted.
+            logits = self._all_logits()
+            if first.size < every:
+                # Pair (i, j) follows those of all smaller i, of which k has count - 1 - k.
+                logits = logits[first * (2 * count - first - 1) // 2 + second - first - 1]
+        similarities = self._similarities(i, j, logits)
+        if self._ready.known is not None:
+            self._ready.known.put(i, j, similarities)
+        return similarities
 
     def logits(self, first: ArrayLike, second: ArrayLike) -> Float64Array:
         """Return the verifier's log odds of pairs, time and language left out; shape (m,)."""
@@ -178,7 +225,7 @@ class Comparison:
     def parts(self, first: ArrayLike, second: ArrayLike) -> Float32Array:
         """Return the parts of pairs; float32, shape (m, parts), columns as in ``PART_NAMES``."""
         i, j = self._positions(first, second)
-        c = self.corpus
+        c = self._among
         return pair_parts(
             i,
             j,
@@ -196,8 +243,14 @@ class Comparison:
     def near_duplicates(self, first: ArrayLike, second: ArrayLike) -> BoolArray:
         """Return whether pairs carry the same text; bool, shape (m,). See ``duplicates``."""
         i, j = self._positions(first, second)
-        same = are_near_duplicates(self.copy_evidence(i, j)) & self._comparable(i, j)
-        same[same] = self._look_alike_test.kinds(i[same], j[same]) == LookAlikeKind.NONE
+        same = are_near_duplicates(self._copy_evidence(i, j))
+        # Most pairs are no copies; what else speaks against it is asked of the others.
+        left = np.flatnonzero(same)
+        if left.size:
+            i, j = i[left], j[left]
+            same[left] = self._comparable(i, j) & (
+                self._look_alike_test.kinds(i, j) == LookAlikeKind.NONE
+            )
         return same
 
     def look_alikes(self, first: ArrayLike, second: ArrayLike) -> tuple[Float32Array, UInt8Array]:
@@ -211,7 +264,14 @@ class Comparison:
             uint8, shape (m,): `LookAlikeKind`; ``NONE`` where the similarity is 0 anyway.
         """
         i, j = self._positions(first, second)
-        return self._weigh(i, j)
+        similarities, kinds = self._weigh(i, j)
+        if self._ready.known is not None:
+            # Those who are alike are likely to be linked next.
+            alike = np.flatnonzero(similarities)
+            kept = similarities[alike]
+            kept[kinds[alike] != LookAlikeKind.NONE] = 0.0
+            self._ready.known.put(i[alike], j[alike], kept)
+        return similarities, kinds
 
     def evidence(
         self, first: ArrayLike, second: ArrayLike, *, threads: int = 1
@@ -236,7 +296,7 @@ class Comparison:
             alike = np.flatnonzero(evidence > 0)
             kinds = self._look_alike_test.kinds(a[alike], b[alike])
             evidence[alike[kinds != LookAlikeKind.NONE]] = -np.inf
-            return evidence, self._time_penalties(a, b)
+            return evidence, time_penalties(a, b, self._among.published_at_seconds)
 
         nothing = np.zeros(0, dtype=np.float64)
         with ThreadPoolExecutor(max(1, threads)) as pool:
@@ -246,20 +306,22 @@ class Comparison:
 
     def look_alike(self, i: int, j: int) -> LookAlike | None:
         """Return in what one pair differs; ``None`` where the two are no look-alikes."""
-        self._positions([i], [j])
-        return self._look_alike_test.explain(i, j)
+        return self._look_alike_test.explain(*self._rows_of(i, j))
 
     def difference(self, i: int, j: int, kind: LookAlikeKind) -> LookAlike:
         """Return in what one pair differs, as `look_alikes` or `other_subjects` say it does."""
-        self._positions([i], [j])
-        return self._look_alike_test.difference(i, j, kind)
+        return self._look_alike_test.difference(*self._rows_of(i, j), kind)
 
     def copy_evidence(
         self, first: ArrayLike, second: ArrayLike, *, least_estimate: float = 0.4
     ) -> Float32Array:
         """Return the columns of ``kernels.copy_evidence``; float32, shape (m, 5)."""
-        i, j = self._positions(first, second)
-        c = self.corpus
+        return self._copy_evidence(*self._positions(first, second), least_estimate=least_estimate)
+
+    def _copy_evidence(
+        self, i: Int64Array, j: Int64Array, *, least_estimate: float = 0.4
+    ) -> Float32Array:
+        c = self._among
         evidence = copy_evidence(
             i,
             j,
@@ -298,13 +360,13 @@ class Comparison:
             parts=dict(zip(PART_NAMES, values.tolist(), strict=True)),
             contributions=dict(zip(PART_NAMES, added.tolist(), strict=True)),
             looseness=float(self.corpus.looseness[i] + self.corpus.looseness[j]),
-            time_penalty=float(self._time_penalties(first, second)[0]),
+            time_penalty=float(time_penalties(first, second, seconds)[0]),
             days_apart=None if np.isnan(days) else days,
             languages_differ=bool(
                 languages[i] >= 0 and languages[j] >= 0 and languages[i] != languages[j]
             ),
             near_duplicate=bool(self.near_duplicates(first, second)[0]),
-            look_alike=self._look_alike_test.explain(i, j),
+            look_alike=self.look_alike(i, j),
             shared_terms=self._shared_terms(i, j)[:terms],
         )
 
@@ -333,12 +395,16 @@ class Comparison:
             raise ConfigurationError(
                 f"positions of pairs need two equal shapes (m,), not {i.shape} and {j.shape}"
             )
-        if i.size and (min(i.min(), j.min()) < 0 or max(i.max(), j.max()) >= len(self)):
+        if not are_positions(i, j, len(self)):
             raise ConfigurationError(f"a position is out of range: {len(self)} articles are here")
-        return i, j
+        return (i, j) if self._rows is None else (self._rows[i], self._rows[j])
+
+    def _rows_of(self, i: int, j: int) -> tuple[int, int]:
+        first, second = self._positions([i], [j])
+        return int(first[0]), int(second[0])
 
     def _logits(self, i: Int64Array, j: Int64Array) -> Float64Array:
-        c = self.corpus
+        c = self._among
         return pair_logits(
             i,
             j,
@@ -358,19 +424,24 @@ class Comparison:
 
     def _all_logits(self) -> Float64Array:
         """Return `_logits` of all pairs i < j, in order of i, then j."""
-        c = self.corpus
-        terms, bigrams = by_id(c.term_offsets, c.term_ids), by_id(c.bigram_offsets, c.bigram_ids)
+        c = self._among
+        rows = np.arange(c.article_count) if self._rows is None else self._rows
+        terms, term_owners, term_places = by_id(rows, c.term_offsets, c.term_ids)
+        bigrams, bigram_owners, bigram_places = by_id(rows, c.bigram_offsets, c.bigram_ids)
         # Here and not in the compiled loop: numpy sorts by vector instructions.
         terms.sort()
         bigrams.sort()
         return all_pair_logits(
+            rows,
             terms,
+            term_owners,
+            term_places,
             bigrams,
-            c.term_offsets,
+            bigram_owners,
+            bigram_places,
             c.idf,
             c.weights,
             c.flags,
-            c.bigram_offsets,
             c.bigram_weights,
             c.summaries,
             self.verifier.intercept,
@@ -392,36 +463,26 @@ class Comparison:
 
         ``logits`` are those of the pairs, where they are known.
         """
-        known = self._logits(i, j) if logits is None else logits
-        evidence = (known + LOGIT_OFFSET) / LOGIT_SPAN
-        looseness = self.corpus.looseness
-        if looseness.any():
-            evidence += looseness[i] + looseness[j]
-        similarity = np.clip(evidence, 0.0, 1.0)
-        kinds = np.zeros(i.size, dtype=np.uint8)
-        # Most candidates are not alike, and what follows can only make them less so.
-        alike = np.flatnonzero(similarity)
-        i, j = i[alike], j[alike]
-        less = np.maximum(similarity[alike] - self._time_penalties(i, j), 0.0)
-        less[~self._comparable(i, j)] = 0.0
-        similarity[alike] = less
-        left = np.flatnonzero(less)
-        kinds[alike[left]] = self._look_alike_test.kinds(i[left], j[left])
-        return similarity.astype(np.float32), kinds
-
-    def _time_penalties(self, i: Int64Array, j: Int64Array) -> Float64Array:
-        """Return what distance in time takes off: nothing up to two days, at most .15.
-
-        Soft on purpose: dates are often wrong (a scraper's, an archive's), and some events last.
-        """
-        seconds = self.corpus.published_at_seconds
-        days = np.abs(seconds[i] - seconds[j]) / _DAY_SECONDS
-        penalty = _PENALTY_PER_LOG_DAY * np.log1p(np.maximum(0.0, days - _FREE_DAYS))
-        return np.nan_to_num(np.minimum(_GREATEST_PENALTY, penalty), nan=0.0)
+        c, ready = self._among, self._ready
+        return weigh_pairs(
+            i,
+            j,
+            self._logits(i, j) if logits is None else logits,
+            c.looseness,
+            c.usable,
+            c.languages,
+            c.term_offsets,
+            c.term_ids,
+            c.idf,
+            c.weights,
+            c.flags,
+            c.bigram_offsets,
+            c.bigram_ids,
+            c.published_at_seconds,
+            ready.publishers,
+            ready.token_counts,
+            ready.figures,
+        )
 
     def _comparable(self, i: Int64Array, j: Int64Array) -> BoolArray:
-        c = self.corpus
-        known = (c.languages[i] >= 0) & (c.languages[j] >= 0)
-        same_language = ~known | (c.languages[i] == c.languages[j])
-        comparable: BoolArray = c.usable[i] & c.usable[j] & same_language
-        return comparable
+        return are_comparable(i, j, self._among.usable, self._among.languages)

@@ -16,14 +16,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from clustering.articles import UInt32Array
+from clustering.articles import UInt8Array, UInt32Array
+from clustering.compiled import compiled
 from clustering.prepare.stems import stem, term_id
-from clustering.refine.similarity import Comparison
-from clustering.refine.tfidf import NUMBER_FLAG, BoolArray, Float64Array, Int64Array, WeightedCorpus
+from clustering.refine.tfidf import (
+    NUMBER_FLAG,
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Int64Array,
+    WeightedCorpus,
+)
+
+if TYPE_CHECKING:
+    from clustering.refine.similarity import Comparison
 
 _ANNOUNCED: Final = """net loss profit shr earnings results payout payouts dividend dividends div
 divs distribution distributions"""
@@ -83,8 +93,10 @@ def other_subjects(comparison: Comparison, labels: Int64Array) -> list[tuple[int
     Pairs of positions, the lower one first, in order. Near-duplicates are in none, whatever their
     titles say. Of more than 1,024 items under one label, those behind them are in none either.
     """
+    items = comparison.items
+    if items.size < 2:
+        return []
     corpus = comparison.corpus
-    items = _items(corpus)
     first, second = [], []
     for group in _groups(items, labels):
         a, b = np.nonzero(np.triu(_apart(corpus, group), k=1))
@@ -105,24 +117,60 @@ def _ids(words: str) -> UInt32Array:
     )
 
 
-def _items(corpus: WeightedCorpus) -> Int64Array:
-    """Return the positions of items, in order."""
-    in_title = np.flatnonzero(corpus.weights[:, 2] > 0)
-    announcing = in_title[np.isin(corpus.term_ids[in_title], _ids(_ANNOUNCED))]
-    announced = np.unique(np.searchsorted(corpus.term_offsets, announcing, side="right") - 1)
-    return np.array([k for k in announced.tolist() if _is_item(corpus, k)], dtype=np.int64)
-
-
-def _is_item(corpus: WeightedCorpus, position: int) -> bool:
-    """Whether the text below an announcing title is the template's."""
-    own = _terms_of(corpus, position)
-    in_body = corpus.term_ids[own][corpus.counts[own] > 0]
-    return bool(
-        corpus.usable[position]
-        and corpus.counts[own].sum() <= _MOST_TERMS
-        and np.isin(in_body, _ids(_MARKS)).any()
-        and np.isin(in_body, _ids(_BODY_WORDS)).sum() >= _LEAST_BODY_WORDS
+def find_items(corpus: WeightedCorpus) -> Int64Array:
+    """Return the positions of items, in order: int64."""
+    return np.flatnonzero(
+        _are_items(
+            corpus.term_offsets,
+            corpus.term_ids,
+            corpus.weights,
+            corpus.counts,
+            corpus.usable,
+            _ids(_ANNOUNCED),
+            _ids(_MARKS),
+            _ids(_BODY_WORDS),
+        )
     )
+
+
+@compiled
+def _holds(ids: UInt32Array, wanted: int) -> bool:
+    """Return whether sorted ids hold one."""
+    at = np.searchsorted(ids, wanted)
+    return bool(at < ids.size and ids[at] == wanted)
+
+
+@compiled
+def _are_items(
+    term_offsets: Int64Array,
+    term_ids: UInt32Array,
+    weights: Float32Array,
+    counts: UInt8Array,
+    usable: BoolArray,
+    announced: UInt32Array,
+    marks: UInt32Array,
+    body_words: UInt32Array,
+) -> BoolArray:
+    """Return which articles announce something and have the template's text below."""
+    result = np.zeros(usable.size, dtype=np.bool_)
+    for article in range(usable.size):
+        begin, end = term_offsets[article], term_offsets[article + 1]
+        is_announcing = False
+        occurrences = 0
+        for t in range(begin, end):
+            occurrences += counts[t]
+            if weights[t, 2] > 0.0 and _holds(announced, term_ids[t]):
+                is_announcing = True
+        if not is_announcing or not usable[article] or occurrences > _MOST_TERMS:
+            continue
+        has_mark = False
+        words = 0
+        for t in range(begin, end):
+            if counts[t] > 0:
+                has_mark = has_mark or _holds(marks, term_ids[t])
+                words += _holds(body_words, term_ids[t])
+        result[article] = has_mark and words >= _LEAST_BODY_WORDS
+    return result
 
 
 def _groups(items: Int64Array, labels: Int64Array) -> Iterator[Int64Array]:

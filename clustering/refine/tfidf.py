@@ -150,6 +150,7 @@ class WeightedCorpus:
             bigram_idf,
         )
         seconds = columns.published_at_seconds
+        has_signature = columns.has_signature
         return cls(
             term_offsets=columns.term_offsets,
             term_ids=columns.term_ids,
@@ -164,8 +165,8 @@ class WeightedCorpus:
             languages=_language_numbers(columns),
             usable=columns.is_ordinary,
             published_at_seconds=np.where(seconds == UNDATED, np.nan, seconds),
-            text_signatures=_signatures(columns),
-            has_text_signature=columns.has_signature,
+            text_signatures=_signatures(columns, has_signature),
+            has_text_signature=has_signature,
             looseness=_looseness(columns, frequencies),
         )
 
@@ -177,6 +178,8 @@ def _looseness(columns: FeatureColumns, frequencies: DocumentFrequencies) -> Flo
         if isinstance(frequencies, FrequencyTable)
         else {}
     )
+    if not known:
+        return np.zeros(len(columns), dtype=np.float32)
     by_language = [0.5 * known.get(lang, 0.0) for lang in columns.language_names]
     return np.array(by_language, dtype=np.float32)[columns.languages]
 
@@ -193,7 +196,7 @@ def _language_numbers(columns: FeatureColumns) -> NDArray[np.int16]:
 def _idf_by_language(columns: FeatureColumns, frequencies: DocumentFrequencies) -> Float32Array:
     """Look idf up once a language instead of once an article: a lookup has a fixed cost."""
     names = columns.language_names
-    present = np.unique(columns.languages).tolist()
+    present = [0] if len(names) == 1 else np.unique(columns.languages).tolist()
     if len(present) == 1:
         return _in_pieces(columns.term_ids, lambda ids: frequencies.idf(ids, names[present[0]]))
     idf = np.zeros(columns.term_ids.size, dtype=np.float32)
@@ -206,23 +209,25 @@ def _idf_by_language(columns: FeatureColumns, frequencies: DocumentFrequencies) 
 
 def _in_pieces(ids: UInt32Array, look_up: Callable[[UInt32Array], Float32Array]) -> Float32Array:
     """Look a large number of ids up, without large arrays on the way."""
+    if ids.size <= _PIECE_IDS:
+        return look_up(ids)
     found = np.empty(ids.size, dtype=np.float32)
     for begin in range(0, ids.size, _PIECE_IDS):
         found[begin : begin + _PIECE_IDS] = look_up(ids[begin : begin + _PIECE_IDS])
     return found
 
 
-def _signatures(columns: FeatureColumns) -> UInt32Array:
-    has_signature = columns.has_signature
-    lengths = np.unique(np.diff(columns.signature_offsets)[has_signature]).tolist()
+def _signatures(columns: FeatureColumns, has_signature: BoolArray) -> UInt32Array:
+    sizes = columns.signature_offsets[1:] - columns.signature_offsets[:-1]
+    if sizes.size and (sizes == sizes[0]).all():
+        return columns.text_signatures.reshape(sizes.size, sizes[0])
+    lengths = np.unique(sizes[has_signature]).tolist()
     if len(lengths) > 1:
         raise ConfigurationError(
             f"text signatures of {', '.join(map(str, lengths))} permutations cannot be "
             "compared: prepare all articles under one signature scheme"
         )
     permutations = lengths[0] if lengths else 0
-    if has_signature.all():
-        return columns.text_signatures.reshape(len(columns), permutations)
     signatures = np.zeros((len(columns), permutations), dtype=np.uint32)
     signatures[has_signature] = columns.text_signatures.reshape(-1, permutations or 1)
     return signatures

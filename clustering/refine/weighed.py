@@ -2,82 +2,40 @@
 
 The articles of a running event are candidates again and again. Looking up what their terms weigh
 and putting their vectors together takes longer than comparing them; so both are done once an
-article, in a few large arrays, and a comparison copies what it needs out of them.
+article, in a few large arrays, and a comparison reads them there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.articles import UInt8Array, UInt32Array
 from clustering.columns import FeatureColumns
-from clustering.compiled import compiled
-from clustering.refine.tfidf import (
-    DocumentFrequencies,
-    Float32Array,
-    Int64Array,
-    WeightedCorpus,
+from clustering.refine.known_pairs import KnownPairs
+from clustering.refine.ready import (
+    OF_ARTICLES,
+    OF_BIGRAMS,
+    OF_TERMS,
+    ReadyArticles,
+    columns_of,
+    figures_of,
 )
-from clustering.unpacking import Comparable, PackedFeatures, features_of, unpack_columns
+from clustering.refine.subjects import find_items
+from clustering.refine.tfidf import DocumentFrequencies, Int64Array, WeightedCorpus
+from clustering.unpacking import Comparable, PackedFeatures
 
-_MOST_ARTICLES: Final = 20_000
+_MOST_ARTICLES: Final = 100_000
 _MOST_AT_ONCE: Final = 500
 """Larger comparisons are built from scratch: they are batches, whose articles come once."""
 
-_OF_TERMS: Final = ("term_ids", "idf", "weights", "counts", "flags")
-_OF_BIGRAMS: Final = ("bigram_ids", "bigram_weights")
-_OF_ARTICLES: Final = (
-    "summaries",
-    "usable",
-    "published_at_seconds",
-    "text_signatures",
-    "has_text_signature",
-    "looseness",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ReadyArticles:
-    """Articles made ready to be compared.
-
-    Attributes
-    ----------
-    corpus
-        Their weighted vectors.
-    publishers
-        int64, shape (n,): equal numbers for equal publishers, -1 for unknown.
-    token_counts
-        int64, shape (n,).
-    """
-
-    corpus: WeightedCorpus
-    publishers: Int64Array
-    token_counts: Int64Array
-
-    @classmethod
-    def build(
-        cls, features: Sequence[Comparable], frequencies: DocumentFrequencies
-    ) -> ReadyArticles:
-        """Make articles ready that are met once.
-
-        Raises
-        ------
-        ConfigurationError
-            As `WeightedCorpus.build`.
-        """
-        columns = _columns_of(features)
-        known = [-1 if not name else number for number, name in enumerate(columns.publisher_names)]
-        return cls(
-            WeightedCorpus.build(columns, frequencies),
-            np.array(known, dtype=np.int64)[columns.publishers],
-            columns.token_counts,
-        )
+_TERM_ENDS: Final = "term_ends"
+_BIGRAM_ENDS: Final = "bigram_ends"
+_ENDS: Final = (_TERM_ENDS, _BIGRAM_ENDS)
+_BESIDE_THE_CORPUS: Final = ("publishers", "token_counts", "figures", "is_item")
 
 
 class WeighedArticles:
@@ -88,7 +46,7 @@ class WeighedArticles:
     frequencies
         Where idf comes from; never changes.
     most_articles
-        How many to keep, about 7 kB each. Beyond it, all are forgotten.
+        How many to keep, about 4 kB each for 280 words. Beyond it, all are forgotten.
     """
 
     def __init__(
@@ -126,17 +84,19 @@ class WeighedArticles:
         ):
             return ReadyArticles.build(features, self._frequencies)
         with self._lock:
-            new = {id(item): item for item in features if id(item) not in self._rows}
-            if len(self._held) + len(new) > self._most_articles:
-                self._forget()
-                new = {id(item): item for item in features}
-            if new and not self._add(list(new.values())):
-                self._forget()
-                return ReadyArticles.build(features, self._frequencies)
-            rows = np.array([self._rows[id(item)] for item in features], dtype=np.int64)
+            rows = [self._rows.get(id(item), -1) for item in features]
+            if -1 in rows:
+                new = {id(item): item for item in features if id(item) not in self._rows}
+                if len(self._held) + len(new) > self._most_articles:
+                    self._forget()
+                    new = {id(item): item for item in features}
+                if not self._add(list(new.values())):
+                    self._forget()
+                    return ReadyArticles.build(features, self._frequencies)
+                rows = [self._rows[id(item)] for item in features]
             if self._kept is None:
                 raise AssertionError("articles were added")
-            return self._kept.ready(rows)
+            return self._kept.ready(np.array(rows, dtype=np.int64))
 
     def _add(self, new: list[Comparable]) -> bool:
         """Keep articles; ``False`` when they were made under another scheme than those kept."""
@@ -145,26 +105,17 @@ class WeighedArticles:
         for some in (packed, plain):
             if not some:
                 continue
-            columns = _columns_of(some)
-            lengths = set(np.diff(columns.signature_offsets).tolist()) - {0}
+            columns = columns_of(some)
+            sizes = columns.signature_offsets[1:] - columns.signature_offsets[:-1]
             if self._kept is None:
-                self._kept = _Kept(max(lengths, default=0))
-            if not lengths <= {self._kept.signature_entries}:
+                self._kept = _Kept(int(sizes.max()))
+            if not ((sizes == 0) | (sizes == self._kept.signature_entries)).all():
                 return False
             self._kept.add(columns, self._frequencies)
             for item in some:
                 self._rows[id(item)] = len(self._held)
                 self._held.append(item)
         return True
-
-
-def _columns_of(features: Sequence[Comparable]) -> FeatureColumns:
-    if isinstance(features, FeatureColumns):
-        return features
-    packed = [item.record for item in features if isinstance(item, PackedFeatures)]
-    if packed and len(packed) == len(features):
-        return unpack_columns(packed)
-    return FeatureColumns.of([features_of(item) for item in features])
 
 
 class _Kept:
@@ -178,9 +129,9 @@ class _Kept:
 
     def __init__(self, signature_entries: int) -> None:
         self.signature_entries = signature_entries
-        self._arrays: dict[str, _Growing] = {}
-        self._term_ends = _Growing(np.zeros(1, dtype=np.int64))
-        self._bigram_ends = _Growing(np.zeros(1, dtype=np.int64))
+        self._articles, self._terms, self._bigrams = _Growing(), _Growing(), _Growing()
+        self._among: ReadyArticles | None = None
+        self._known_pairs = KnownPairs()
         self._languages: dict[str, int] = {"und": -1, "": -1}
         self._publishers: dict[str, int] = {"": -1}
 
@@ -190,8 +141,10 @@ class _Kept:
         signatures = built.text_signatures
         if signatures.shape[1] != self.signature_entries:  # none of these has one
             signatures = np.zeros((len(columns), self.signature_entries), dtype=np.uint32)
-        added: dict[str, NDArray[Any]] = {
-            **{name: getattr(built, name) for name in (*_OF_TERMS, *_OF_BIGRAMS, *_OF_ARTICLES)},
+        is_item = np.zeros(len(columns), dtype=np.bool_)
+        is_item[find_items(built)] = True
+        of_articles: dict[str, NDArray[Any]] = {
+            **{name: getattr(built, name) for name in OF_ARTICLES},
             "text_signatures": signatures,
             "token_counts": columns.token_counts,
             "languages": _renumbered(
@@ -200,35 +153,42 @@ class _Kept:
             "publishers": _renumbered(
                 columns.publishers, columns.publisher_names, self._publishers
             ),
+            "figures": figures_of(built),
+            "is_item": is_item,
+            _TERM_ENDS: columns.term_offsets[1:] + self._terms.size,
+            _BIGRAM_ENDS: columns.bigram_offsets[1:] + self._bigrams.size,
         }
-        for name, values in added.items():
-            if name in self._arrays:
-                self._arrays[name].append(values)
-            else:
-                self._arrays[name] = _Growing(values)
-        for ends, offsets in (
-            (self._term_ends, columns.term_offsets),
-            (self._bigram_ends, columns.bigram_offsets),
-        ):
-            ends.append(offsets[1:] + ends.values[-1])
+        self._articles.append(of_articles)
+        self._terms.append({name: getattr(built, name) for name in OF_TERMS})
+        self._bigrams.append({name: getattr(built, name) for name in OF_BIGRAMS})
+        self._among = None
 
     def ready(self, rows: Int64Array) -> ReadyArticles:
         """Return the articles that were added as numbers ``rows``, in that order."""
-        terms = _gather_terms(
-            rows, self._term_ends.values, *(self._arrays[name].values for name in _OF_TERMS)
-        )
-        bigrams = _gather_bigrams(
-            rows, self._bigram_ends.values, *(self._arrays[name].values for name in _OF_BIGRAMS)
-        )
-        found: dict[str, Any] = {
-            **dict(zip(("term_offsets", *_OF_TERMS), terms, strict=True)),
-            **dict(zip(("bigram_offsets", *_OF_BIGRAMS), bigrams, strict=True)),
-            **{name: self._arrays[name].values[rows] for name in (*_OF_ARTICLES, "languages")},
-        }
+        if self._among is None:
+            values = self._articles.values()
+            others = {name: values.pop(name) for name in _BESIDE_THE_CORPUS}
+            self._among = ReadyArticles(
+                among=WeightedCorpus(
+                    term_offsets=self._articles.ends(_TERM_ENDS),
+                    bigram_offsets=self._articles.ends(_BIGRAM_ENDS),
+                    **values,
+                    **self._terms.values(),
+                    **self._bigrams.values(),
+                ),
+                rows=None,
+                known=self._known_pairs,
+                **others,
+            )
+        among = self._among
         return ReadyArticles(
-            WeightedCorpus(**found),
-            self._arrays["publishers"].values[rows],
-            self._arrays["token_counts"].values[rows],
+            among.among,
+            rows,
+            among.publishers,
+            among.token_counts,
+            among.figures,
+            among.is_item,
+            among.known,
         )
 
 
@@ -241,74 +201,38 @@ def _renumbered(
 
 
 class _Growing:
-    """An array that is appended to, with as much room again behind it when it had to move."""
+    """Arrays that are appended to together, with as much room again behind when they had to move.
 
-    def __init__(self, values: NDArray[Any]) -> None:
-        self._room = values.copy()
-        self.values = self._room
+    In front of each there is room for one entry, which is 0: what holds ends is read as offsets.
+    """
 
-    def append(self, more: NDArray[Any]) -> None:
-        size = len(self.values)
-        wanted = size + len(more)
-        if wanted > len(self._room):
-            room = np.empty((2 * wanted, *self._room.shape[1:]), dtype=self._room.dtype)
-            room[:size] = self.values
-            self._room = room
-        self._room[size:wanted] = more
-        self.values = self._room[:wanted]
+    __slots__ = ("_room", "_rooms", "size")
 
+    def __init__(self) -> None:
+        self.size = 0
+        self._room = 0
+        self._rooms: dict[str, NDArray[Any]] = {}
 
-@compiled
-def _offsets_of(rows: Int64Array, ends: Int64Array) -> Int64Array:
-    offsets = np.zeros(rows.size + 1, dtype=np.int64)
-    for k in range(rows.size):
-        offsets[k + 1] = offsets[k] + ends[rows[k] + 1] - ends[rows[k]]
-    return offsets
+    def append(self, more: dict[str, NDArray[Any]]) -> None:
+        """Append an array to each; all of one length, and the same names every time."""
+        begin = 1 + self.size
+        end = begin + len(next(iter(more.values())))
+        if end > self._room:
+            self._room = 2 * end
+            for name, values in more.items():
+                room = np.zeros((self._room, *values.shape[1:]), dtype=values.dtype)
+                if name in self._rooms:
+                    room[:begin] = self._rooms[name][:begin]
+                self._rooms[name] = room
+        for name, values in more.items():
+            self._rooms[name][begin:end] = values
+        self.size = end - 1
 
+    def values(self) -> dict[str, NDArray[Any]]:
+        """Return what was appended so far, but for ends, as views that stay as they are."""
+        end = 1 + self.size
+        return {name: room[1:end] for name, room in self._rooms.items() if name not in _ENDS}
 
-@compiled
-def _gather_terms(
-    rows: Int64Array,
-    ends: Int64Array,
-    term_ids: UInt32Array,
-    idf: Float32Array,
-    weights: Float32Array,
-    counts: UInt8Array,
-    flags: UInt8Array,
-) -> tuple[Int64Array, UInt32Array, Float32Array, Float32Array, UInt8Array, UInt8Array]:
-    """Copy what belongs to articles, one after the other; their offsets come first."""
-    offsets = _offsets_of(rows, ends)
-    size = offsets[-1]
-    own_ids = np.empty(size, dtype=np.uint32)
-    own_idf = np.empty(size, dtype=np.float32)
-    own_weights = np.empty((size, 3), dtype=np.float32)
-    own_counts = np.empty(size, dtype=np.uint8)
-    own_flags = np.empty(size, dtype=np.uint8)
-    for k in range(rows.size):
-        begin = ends[rows[k]]
-        for at in range(offsets[k], offsets[k + 1]):
-            place = begin + at - offsets[k]
-            own_ids[at] = term_ids[place]
-            own_idf[at] = idf[place]
-            own_weights[at, 0] = weights[place, 0]
-            own_weights[at, 1] = weights[place, 1]
-            own_weights[at, 2] = weights[place, 2]
-            own_counts[at] = counts[place]
-            own_flags[at] = flags[place]
-    return offsets, own_ids, own_idf, own_weights, own_counts, own_flags
-
-
-@compiled
-def _gather_bigrams(
-    rows: Int64Array, ends: Int64Array, bigram_ids: UInt32Array, bigram_weights: Float32Array
-) -> tuple[Int64Array, UInt32Array, Float32Array]:
-    """Copy the bigrams of articles, one after the other; their offsets come first."""
-    offsets = _offsets_of(rows, ends)
-    own_ids = np.empty(offsets[-1], dtype=np.uint32)
-    own_weights = np.empty(offsets[-1], dtype=np.float32)
-    for k in range(rows.size):
-        begin = ends[rows[k]]
-        for at in range(offsets[k], offsets[k + 1]):
-            own_ids[at] = bigram_ids[begin + at - offsets[k]]
-            own_weights[at] = bigram_weights[begin + at - offsets[k]]
-    return offsets, own_ids, own_weights
+    def ends(self, name: str) -> NDArray[Any]:
+        """Return the ends that were appended as offsets, a 0 in front."""
+        return self._rooms[name][: 1 + self.size]

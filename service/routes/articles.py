@@ -172,6 +172,13 @@ async def post_articles(request: Request) -> Response:
     )
 
 
+DIRECT_ENDPOINTS: Final = {
+    ("POST", "/v1/articles"): post_article,
+    ("POST", "/v1/articles:batch"): post_articles,
+}
+"""What need not go through the router; see `service.middleware.DirectRoutes`."""
+
+
 def _checked(context: Context, item: BatchItem) -> Article | ProblemError:
     if item.problem is not None:
         return item.problem

@@ -16,7 +16,16 @@ from pathlib import Path
 
 from tests.benchmarks.report import RESULTS, Table, machine, write
 
-BENCHMARKS = ("near_duplicates", "batch", "growth", "distributed", "requests", "memory", "million")
+BENCHMARKS = (
+    "near_duplicates",
+    "batch",
+    "growth",
+    "distributed",
+    "requests",
+    "start",
+    "memory",
+    "million",
+)
 ON_REQUEST = ("million",)
 """Those that run only when they are named."""
 

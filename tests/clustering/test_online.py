@@ -262,8 +262,7 @@ def test_names_of_clusters_and_groups_do_not_sway_it(
             item,
             cluster_id=renamed(item.cluster_id),
             members=tuple(
-                replace(
-                    member,
+                member._replace(
                     cluster_id=renamed(item.cluster_id),
                     duplicate_group_id=regrouped(member.duplicate_group_id),
                 )

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from clustering.errors import FingerprintMismatchError
+from service.app import create_app
 from service.settings import Settings
 from service.store import StoreMismatchError
 from service.telemetry import configure_logging
@@ -226,3 +227,24 @@ def test_metrics_count_requests_and_decisions(client: TestClient) -> None:
     assert values[requests, "/healthz", "405", "OTHER"] == 1
     duration = "samestory_http_request_duration_seconds_count"
     assert values[duration, "/v1/articles:batch", "POST"] == 1
+
+
+def test_a_posting_is_answered_the_same_behind_a_prefix() -> None:
+    """There the path is not the route's own, and the router finds it, not the short way."""
+    bodies: list[Any] = [{"text": "A ferry ran aground."}, {"text": ""}, {"txet": "?"}, []]
+    prefixed_app = create_app(Settings(), backend=FakeBackend(), now=lambda: 0.0)
+    with (
+        open_client(FakeBackend(), now=lambda: 0.0) as client,
+        TestClient(prefixed_app, root_path="/news") as prefixed,
+    ):
+        for name in ("/v1/articles", "/v1/articles:batch"):
+            for body in bodies:
+                short = client.post(name, json=body)
+                routed = prefixed.post(f"/news{name}", json=body)
+                assert short.status_code == routed.status_code != 404
+                assert short.headers.keys() == routed.headers.keys()
+                told, as_told = (
+                    {k: v for k, v in answer.json().items() if k not in {"request_id", "instance"}}
+                    for answer in (short, routed)
+                )
+                assert told == as_told

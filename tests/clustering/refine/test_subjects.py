@@ -17,7 +17,9 @@ from clustering.prepare.stems import stem, term_id
 from clustering.preparer import Preparer
 from clustering.propose import SignatureScheme
 from clustering.reasons import ReasonKind, Reasons
-from clustering.refine import Comparison, LookAlikeKind, Refinement, other_subjects
+from clustering.refine import Comparison, LookAlikeKind, Refinement, other_subjects, subjects
+from clustering.refine.tfidf import WeightedCorpus
+from clustering.refine.verifier import Verifier
 
 
 @cache
@@ -197,3 +199,40 @@ def test_a_night_that_parts_them_says_so() -> None:
     ).parted("X")
     assert found["N"].kind is ReasonKind.LOOK_ALIKE
     assert found["N"].look_alike == "other_subject"
+
+
+def _is_item(corpus: WeightedCorpus, position: int) -> bool:
+    """What makes an item, said in sets."""
+    own = slice(int(corpus.term_offsets[position]), int(corpus.term_offsets[position + 1]))
+    ids, counts = corpus.term_ids[own], corpus.counts[own]
+    in_title = set(ids[corpus.weights[own, 2] > 0].tolist())
+    in_body = set(ids[counts > 0].tolist())
+    announced, marks, words = (
+        set(subjects._ids(text).tolist())
+        for text in (subjects._ANNOUNCED, subjects._MARKS, subjects._BODY_WORDS)
+    )
+    return bool(
+        corpus.usable[position]
+        and in_title & announced
+        and int(counts.sum()) <= subjects._MOST_TERMS
+        and in_body & marks
+        and len(in_body & words) >= subjects._LEAST_BODY_WORDS
+    )
+
+
+def test_items_are_found_one_by_one_and_among_others() -> None:
+    """Met for the first time or kept, in any company."""
+    long = prepared("MARLOWE INC DIVIDEND", "Shr 31 cts vs 27 cts net. " + "boats sail far " * 90)
+    no_mark = prepared("MARLOWE DIVIDEND", "A record net profit is what the makers of boats hope.")
+    articles = [MARLOWE, TAKEOVER, long, TARRANT, no_mark, MARLOWE]
+    corpus = compare(*articles).corpus
+    expected = [k for k in range(len(articles)) if _is_item(corpus, k)]
+    assert expected == [0, 3, 5]
+    assert subjects.find_items(corpus).tolist() == expected
+    assert Comparison(articles, FrequencyTable.shipped(), Verifier.shipped()).items.tolist() == [
+        *expected
+    ]
+    kept = refinement()
+    for k, item in enumerate(articles):
+        assert kept.compare([item]).items.tolist() == [0] * (k in expected)
+    assert kept.compare(articles).items.tolist() == expected
