@@ -40,10 +40,10 @@ class Floor:
 
 
 FLOORS: Final = (
-    Floor("planted pairs", "datasketch", 3.0),
-    Floor("planted pairs", "rensa", 2.0),
-    Floor("planted pairs", "gaoya", 0.8),
-    Floor("one after the other", "datasketch", 0.12),
+    Floor("planted pairs", "datasketch", 6.0),
+    Floor("planted pairs", "rensa", 4.0),
+    Floor("planted pairs", "gaoya", 1.4),
+    Floor("one after the other", "datasketch", 0.16),
     Floor("in batches", "datasketch", 0.18),
 )
 _ALWAYS_THERE: Final = "datasketch"
