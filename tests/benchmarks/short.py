@@ -44,7 +44,9 @@ FLOORS: Final = (
     Floor("planted pairs", "rensa", 4.0),
     Floor("planted pairs", "gaoya", 1.4),
     Floor("one after the other", "datasketch", 0.16),
-    Floor("in batches", "datasketch", 0.18),
+    # Far below its .19 to .37: four connections may all fall to one worker, and what two workers
+    # learn of a young stream weighs in the few seconds that it takes.
+    Floor("in batches", "datasketch", 0.12),
 )
 _ALWAYS_THERE: Final = "datasketch"
 
@@ -81,7 +83,7 @@ def main(given: Sequence[str] | None = None) -> int:
     tables = near_duplicates.run(
         argparse.Namespace(data=data, seed=1, rounds=1, texts=4_000, words=485)
     )
-    tables += requests.run(argparse.Namespace(data=data, seed=1, indexed=400, posted=250))
+    tables += requests.run(argparse.Namespace(data=data, seed=1, indexed=1200, posted=250))
     for table in tables:
         print("\n" + "\n".join(table.lines()))
     print(f"\n{machine()}")
