@@ -44,11 +44,13 @@ FLOORS: Final = (
     Floor("planted pairs", "rensa", 4.0),
     Floor("planted pairs", "gaoya", 1.4),
     Floor("one after the other", "datasketch", 0.16),
-    # Far below its .19 to .37: four connections may all fall to one worker, and what two workers
-    # learn of a young stream weighs in the few seconds that it takes.
-    Floor("in batches", "datasketch", 0.12),
+    Floor("in batches", "datasketch", 0.18),
 )
 _ALWAYS_THERE: Final = "datasketch"
+
+_ATTEMPTS: Final = 2
+"""What fell behind is measured once more: four connections may all fall to one of two workers, one
+time in eight, and a neighbour of the machine may want it for a moment."""
 
 
 def fallen(tables: Sequence[Table], floors: Sequence[Floor] = FLOORS) -> list[str]:
@@ -74,12 +76,23 @@ def fallen(tables: Sequence[Table], floors: Sequence[Floor] = FLOORS) -> list[st
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Measure, print the tables, and return 1 when a floor is not kept."""
+    """Measure, print the tables, and return 1 when floors are not kept a second time either."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.short", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     data = parser.parse_args(given).data
     if not data.is_dir():
         parser.error(f"no folder {data}: name the folder of the labelled news by --data")
+    for _ in range(_ATTEMPTS):
+        sentences = fallen(_measured(data))
+        for sentence in sentences:
+            print(f"too slow: {sentence}", file=sys.stderr)
+        if not sentences:
+            return 0
+    return 1
+
+
+def _measured(data: Path) -> list[Table]:
+    """Measure everything once and print it."""
     tables = near_duplicates.run(
         argparse.Namespace(data=data, seed=1, rounds=1, texts=4_000, words=485)
     )
@@ -87,10 +100,7 @@ def main(given: Sequence[str] | None = None) -> int:
     for table in tables:
         print("\n" + "\n".join(table.lines()))
     print(f"\n{machine()}")
-    sentences = fallen(tables)
-    for sentence in sentences:
-        print(f"too slow: {sentence}", file=sys.stderr)
-    return 1 if sentences else 0
+    return tables
 
 
 if __name__ == "__main__":
