@@ -30,7 +30,7 @@ lint: set-up-dev ## style, format, types and import rules
 bench: set-up-dev ## speed and memory beside other libraries (DATA=folder; ARGS="near_duplicates --write")
 	@.venv/bin/python -m tests.benchmarks --data "$(DATA)" $(ARGS)
 
-bench-short: set-up-dev ## a minute of it, which fails when ours falls behind (DATA=folder)
+bench-short: set-up-dev ## two minutes of it, which fail when ours falls behind (DATA=folder)
 	@.venv/bin/python -m tests.benchmarks.short --data "$(DATA)"
 
 bench-quality: set-up-dev ## clusters of labelled news (DATA=folder) beside what other methods make of it
