@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clustering.neighbourhood import NEW, Neighbour, TouchedCluster
 from clustering.online import CandidateSimilarities, Decider
 from clustering.unpacking import PackedFeatures
 from service.constraints_in_force import ConstraintsInForce
 from service.sketches import Prepared, Sketch
-from service.store import ClusterMembers, ExistingArticle, Finding, Surroundings
+from service.store import ClusterMembers, ExistingArticle, Finding, FoundArticle, Surroundings
 from service.waves import Fellow, Wave, ranked
 
 _FEATURE_CACHE_ARTICLES = 100_000
@@ -96,15 +96,61 @@ def consider(
         said=said,
         handles=handles,
         compared=compared,
-        # With a full list of candidates, a newcomer that shares less than the last of them
-        # would not have been one.
-        least_candidate_weight=both[-1].shared_weight if len(both) == limit else 1,
+        least_candidate_weight=_least_weight(both, limit),
         wanted=_surroundings(decider, handles, compared, existing, said),
         wave=wave.name,
         wave_articles=(
-            wave.indexed_articles if any(isinstance(item, Fellow) for item in near) else None
+            wave.expected_articles if any(isinstance(item, Fellow) for item in near) else None
         ),
     )
+
+
+def holding(
+    decider: Decider, features: FeatureCache, considered: Considered, wave: Wave
+) -> Considered | None:
+    """Return an article as considered before, now that those of a wave are there besides.
+
+    ``None`` where what was found may no longer lead to the decision that was made: one of them is
+    like the article, or pushes one that is like it from the list of candidates, or it cannot be
+    told.
+    """
+    found, compared, limits = considered.found, considered.compared, decider.limits
+    fellows = wave.fellows(found)
+    if fellows is None:
+        return None
+    both = ranked(found.candidates, fellows, limits.candidates)
+    similarity_of = dict(zip(considered.handles, compared.similarities, strict=True))
+    if compared.look_alike is not None:
+        # Whoever is refused bears on the answer.
+        similarity_of[considered.handles[compared.refused]] = 1.0
+    if found.existing is not None:
+        similarity_of[found.existing.handle] = 0.0
+    listed = {item.handle for item in both if isinstance(item, FoundArticle)}
+    for item in found.candidates:
+        # One may not have been compared, for the sake of another that is not there after all.
+        known = similarity_of.get(item.handle)
+        if known is None or (item.handle not in listed and known >= limits.touch_similarity):
+            return None
+    news = [item for item in both if isinstance(item, Fellow)]
+    again = decider.compare_candidates(
+        considered.new, [features.features(item.record) for item in news]
+    )
+    if again.look_alike is not None or any(
+        similarity >= limits.touch_similarity for similarity in again.similarities
+    ):
+        return None
+    return replace(
+        considered,
+        least_candidate_weight=_least_weight(both, limits.candidates),
+        wave=wave.name,
+        wave_articles=wave.expected_articles if news else None,
+    )
+
+
+def _least_weight(both: Sequence[FoundArticle | Fellow], limit: int) -> int:
+    # With a full list of candidates, a newcomer that shares less than the last of them would not
+    # have been one.
+    return both[-1].shared_weight if len(both) == limit else 1
 
 
 def _surroundings(

@@ -2,9 +2,10 @@
 
 An article costs three round trips to the store: *find* (which articles share buckets with it),
 *neighbours* (the clusters of those that turn out to be like it, if any) and *commit*, which refuses
-when anything that bears on the decision was written since the first. Then the decision is made
-again, on what is there now. So articles posted at the same instant through different workers end
-where they would have ended one after the other.
+when anything that bears on the decision was written since the first. Where that was only articles
+that share buckets with it, they are compared with it, and as long as none is like it the decision
+stands and is committed again. Else it is made again, on what is there now. So articles posted at
+the same instant through different workers end where they would have ended one after the other.
 
 Articles of a batch share these round trips, as far as they do not depend on one another
 (`service.waves`).
@@ -24,6 +25,7 @@ from service.considering import (
     Considered,
     FeatureCache,
     consider,
+    holding,
     more_tie,
     touched_clusters,
 )
@@ -37,6 +39,7 @@ from service.store import (
     Commit,
     ConflictError,
     Neighbours,
+    OvertakenError,
     StoredArticle,
     StoreError,
 )
@@ -47,6 +50,7 @@ from service.waves import Wave
 # A conflict means that another article won; with n articles racing for one cluster the last of
 # them loses n - 1 times. Beyond this many the client is told to come back.
 _DECISION_ATTEMPTS = 64
+_COMMIT_ATTEMPTS = 4  # of one decision, before it is made anew
 _BACKOFF_SECONDS = 0.002
 _BACKOFF_MAX_SECONDS = 0.05
 
@@ -146,11 +150,12 @@ class Placer:
             if considered.asks:
                 (around,) = await self._store.neighbours([(found, considered.wanted)])
             decided = await self._decide(considered, around)
-            try:
-                stored = await self._store.commit(decided.commit)
-            except ConflictError:
+            answer = (await self._commit({0: decided}))[0]
+            if isinstance(answer, ConflictError):
                 continue
-            return decided.outcome(stored)
+            if isinstance(answer, StoreError):
+                raise answer
+            return decided.outcome(answer)
         raise ContentionError(
             f"gave up after {_DECISION_ATTEMPTS} attempts: too many articles of one event are "
             "being posted at the same instant; post this one again"
@@ -173,8 +178,8 @@ class Placer:
             first = ready[0]
             return [first if isinstance(first, Exception) else await caught(self.place(first))]
         decided = await self._decide_wave(wave)
-        stored = await self._store.commit_many([item.commit for item in decided.values()])
-        for (place, item), answer in zip(decided.items(), stored, strict=True):
+        for place, answer in (await self._commit(decided)).items():
+            item = decided[place]
             if isinstance(answer, ConflictError):
                 outcomes[place] = await caught(self.place(item.considered.given))
             elif isinstance(answer, StoreError):
@@ -228,7 +233,7 @@ class Placer:
                 break
             near |= set(considered.wanted.naming)
             members[place] = considered
-            wave.add(item.article_id, item.sketch.record, found.buckets)
+            wave.add(item.article_id, item.sketch.record, found.buckets.ids)
         return outcomes, members
 
     async def _decide_wave(self, members: Mapping[int, Considered]) -> dict[int, _Decided]:
@@ -246,6 +251,56 @@ class Placer:
             changed |= one.cluster_ids
             decided[place] = one
         return decided
+
+    async def _commit(
+        self, decided: Mapping[int, _Decided]
+    ) -> dict[int, StoredArticle | StoreError]:
+        """Commit decisions in order; again those that were overtaken and hold all the same."""
+        answers: dict[int, StoredArticle | StoreError] = {}
+        left = dict(decided)
+        for _ in range(_COMMIT_ATTEMPTS):
+            stored = await self._store.commit_many([item.commit for item in left.values()])
+            answers |= zip(left, stored, strict=True)
+            overtaken = {
+                place: item
+                for place, item in left.items()
+                if isinstance(answers[place], OvertakenError)
+            }
+            left = await self._holding(overtaken) if overtaken else {}
+            if not left:
+                break
+        return answers
+
+    async def _holding(self, overtaken: Mapping[int, _Decided]) -> dict[int, _Decided]:
+        """Of decisions that rest on one reading, return those that still hold, on what is new."""
+        found = next(iter(overtaken.values())).considered.found
+        since = await self._store.newcomers(found)
+        if (
+            since is None
+            or since.constraint_epoch != found.constraint_epoch
+            or not since.frequency_epoch == found.frequency_epoch == self._clusterer.epoch
+            or self._clusterer.learning_is_due(since.horizon + len(overtaken))
+        ):
+            return {}
+        wave = Wave()
+        for newcomer in since.articles:
+            wave.add_stored(newcomer)
+        held: dict[int, _Decided] = {}
+        for place, item in overtaken.items():
+            await asyncio.sleep(0)
+            considered = holding(self._clusterer.decider, self._features, item.considered, wave)
+            if considered is None:
+                continue
+            commit = replace(
+                item.commit,
+                horizon=since.horizon,
+                least_candidate_weight=considered.least_candidate_weight,
+                wave=considered.wave,
+                wave_articles=considered.wave_articles,
+            )
+            held[place] = replace(item, commit=commit)
+            wave.add(commit.article_id, commit.record, considered.found.buckets.ids)
+        return held
 
     def _query(self, given: Prepared, sketch: Sketch) -> BucketQuery:
         return BucketQuery(

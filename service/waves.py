@@ -13,7 +13,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.store import Finding, FoundArticle, SharedBuckets
+from clustering.articles import UInt64Array
+from service.store import Finding, FoundArticle, Newcomer
 
 _NAME_BYTES = 8
 
@@ -28,25 +29,39 @@ class Fellow:
 
 
 class Wave:
-    """The articles that are decided together, in order."""
+    """The articles that are decided together, in order; before them some that are stored."""
 
     def __init__(self) -> None:
         self.name = secrets.token_bytes(_NAME_BYTES)
         self.article_ids: set[str] = set()
         self.indexed_articles = 0
+        self._newcomers = 0
         self._records: list[bytes] = []
         self._in_bucket: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._records)
 
-    def add(self, article_id: str, record: bytes, buckets: SharedBuckets) -> None:
+    @property
+    def expected_articles(self) -> int:
+        """How many that have buckets must be committed for what comes after them to hold."""
+        return self.indexed_articles - self._newcomers
+
+    def add(self, article_id: str, record: bytes, bucket_ids: UInt64Array) -> None:
         """Let the next article join."""
-        number = len(self._records)
         self.article_ids.add(article_id)
+        self._add(record, bucket_ids)
+
+    def add_stored(self, newcomer: Newcomer) -> None:
+        """Let an article take part that others stored meanwhile; before any other one."""
+        self._newcomers += bool(newcomer.bucket_ids.size)
+        self._add(newcomer.record, newcomer.bucket_ids)
+
+    def _add(self, record: bytes, bucket_ids: UInt64Array) -> None:
+        number = len(self._records)
         self._records.append(record)
-        self.indexed_articles += bool(buckets.ids.size)
-        for bucket_id in buckets.ids.tolist():
+        self.indexed_articles += bool(bucket_ids.size)
+        for bucket_id in bucket_ids.tolist():
             self._in_bucket.setdefault(bucket_id, []).append(number)
 
     def fellows(self, finding: Finding) -> list[Fellow] | None:

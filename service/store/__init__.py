@@ -11,6 +11,7 @@ not read yet.
     StoreError
     ├── StoreUnavailableError       no answer from the server; try again later
     ├── ConflictError               something relevant arrived since the probe: decide again
+    │   └── OvertakenError          articles that share buckets with it; no cluster that was read
     ├── StoreFullError              the server refuses writes (out of memory, read-only replica)
     └── StoreMismatchError          the data was written under another configuration or engine
 """
@@ -38,6 +39,13 @@ class StoreUnavailableError(StoreError):
 
 class ConflictError(StoreError):
     """Something that bears on the decision was written after the probe. Nothing was written."""
+
+
+class OvertakenError(ConflictError):
+    """Articles that share buckets with it were written after the probe, or others of its wave not.
+
+    The clusters that were read are what they were. Nothing was written.
+    """
 
 
 class StoreFullError(StoreError):
@@ -141,6 +149,25 @@ class Finding:
     constraint_epoch: int
     mark: bytes
     buckets: SharedBuckets
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """An article that was stored after another one's buckets were read."""
+
+    handle: int
+    bucket_ids: UInt64Array
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomers:
+    """Answer of `ClusterStore.newcomers`: those up to ``horizon``, by handle."""
+
+    horizon: int
+    frequency_epoch: int
+    constraint_epoch: int
+    articles: tuple[Newcomer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +456,13 @@ class ClusterStore(Protocol):
         """Do as `probe` for each, and leave open in which clusters the candidates are."""
         ...
 
+    async def newcomers(self, finding: Finding) -> Newcomers | None:
+        """Return the articles with buckets that were stored since `find` answered.
+
+        ``None`` where that cannot be told: too many came, or articles were written anew.
+        """
+        ...
+
     async def neighbours(self, asked: Sequence[tuple[Finding, Surroundings]]) -> list[Neighbours]:
         """For each article, clusters of candidates, and the members of some of them."""
         ...
@@ -458,6 +492,8 @@ class ClusterStore(Protocol):
         ------
         ConflictError
             Something that bears on the decision was written after the probe; nothing was written.
+        OvertakenError
+            Of these: only articles that share buckets with it.
         StoreFullError
             The server refuses writes; nothing was written.
         StoreMismatchError

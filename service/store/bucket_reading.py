@@ -29,7 +29,7 @@ _ENTRIES_MORE: Final = 128
 # Records of so many newest articles are read ahead, and so many may have come since the last time.
 _READ_AHEAD: Final = 64
 _LIKELY_SINCE: Final = 8
-_META: Final = (
+META_FIELDS: Final = (
     "fingerprint",
     "handle",
     "epoch",
@@ -131,7 +131,7 @@ class BucketReader(StoreReader):
         answers = iter(
             await self._connection.together(
                 [
-                    ("HMGET", meta, *_META),
+                    ("HMGET", meta, *META_FIELDS),
                     *(
                         command
                         for k, query in queries.items()

@@ -25,14 +25,15 @@ from service.store import (
     Surroundings,
     keys,
 )
-from service.store.bucket_reading import BucketReader, Found, query_of
+from service.store.bucket_reading import Found, query_of
 from service.store.connection import Argument, Connection
 from service.store.encoding import existing_article, flat_pairs, pack_handles, unpack_assignment
 from service.store.kept_clusters import KeptClusters
+from service.store.newcomers import NewcomerReader
 from service.store.reader import clusters_of
 
 
-class FindingStore(BucketReader):
+class FindingStore(NewcomerReader):
     """The part of `service.store.ClusterStore` that finds what is near an article.
 
     Parameters

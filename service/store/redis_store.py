@@ -23,6 +23,7 @@ from clustering.propose import BucketLimits
 from service.store import (
     Commit,
     ConflictError,
+    OvertakenError,
     Rewrite,
     StoredArticle,
     StoreError,
@@ -361,6 +362,8 @@ class RedisClusterStore(FindingStore, PlanStore, ConstraintStore):
         match answer[0]:
             case b"conflict":
                 raise ConflictError(answer[1].decode("utf-8", "replace"))
+            case b"overtaken":
+                raise OvertakenError(answer[1].decode("utf-8", "replace"))
             case b"mismatch":
                 raise self._mismatch(answer[1], self._fingerprint)
             case _:

@@ -21,6 +21,7 @@ from service.store import (
     Commit,
     ConflictError,
     StoredArticle,
+    StoreError,
     StoreUnavailableError,
 )
 from service.store.redis_store import RedisClusterStore
@@ -257,9 +258,9 @@ class LosingStore(RedisClusterStore):
 
     commits = 0
 
-    async def commit(self, commit: Commit) -> StoredArticle:
-        self.commits += 1
-        raise ConflictError("another was quicker")
+    async def commit_many(self, commits: Sequence[Commit]) -> list[StoredArticle | StoreError]:
+        self.commits += len(commits)
+        return [ConflictError("another was quicker")] * len(commits)
 
 
 async def test_who_always_loses_is_told_to_come_back(

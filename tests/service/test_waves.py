@@ -55,7 +55,7 @@ def test_fellows_are_the_candidates_they_would_have_been(seed: int) -> None:
                 for item in both
             ]  # fmt: skip
             assert expected == index.candidates(ids, limit)
-        wave.add(str(number), b"r", finding.buckets)
+        wave.add(str(number), b"r", ids)
         index.add(31 + number, ids)
     assert told
 

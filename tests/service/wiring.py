@@ -64,9 +64,9 @@ class HookedStore(RedisClusterStore):
         if hook is not None:
             await hook()
 
-    async def commit(self, commit: Any) -> Any:
+    async def commit_many(self, commits: Any) -> Any:
         await self._run_hook("commit")
-        return await super().commit(commit)
+        return await super().commit_many(commits)
 
     async def records(self, handles: Any) -> Any:
         found = await super().records(handles)

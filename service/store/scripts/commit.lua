@@ -38,6 +38,12 @@ if (tonumber(current) or 0) ~= replaced then
     return {'conflict', 'the article itself was written or deleted meanwhile'}
 end
 
+-- Are the clusters that were read still what they were?
+local moved_on = take_expected()
+if moved_on then
+    return {'conflict', 'cluster ' .. moved_on .. ' changed meanwhile'}
+end
+
 -- Has an article arrived since the probe that would have been among its candidates? Its shared
 -- weight is summed as the probe sums it, over-full buckets left out.
 local of_wave = 0
@@ -75,19 +81,13 @@ if last_handle > horizon and #buckets > 0 then
                 end
             end
             if sum >= least_weight and sum > 0 then
-                return {'conflict', 'an article that shares buckets arrived meanwhile'}
+                return {'overtaken', 'an article that shares buckets arrived meanwhile'}
             end
         end
     end
 end
 if wave_articles >= 0 and of_wave ~= wave_articles then
-    return {'conflict', 'an article that it was decided with is not there'}
-end
-
--- Are the clusters that were read still what they were?
-local moved_on = take_expected()
-if moved_on then
-    return {'conflict', 'cluster ' .. moved_on .. ' changed meanwhile'}
+    return {'overtaken', 'an article that it was decided with is not there'}
 end
 
 local replaced_cluster
