@@ -56,12 +56,19 @@ class Clusterer:
         self.decider = Decider(Refinement.shipped(self.shipped))
         self._observed = ObservedFrequencies()
         self._epoch = 0
+        self._lines_epoch = 0
+        self._repeated_lines = b""
         self._counted_handles = 0
 
     @property
     def epoch(self) -> int:
         """Number of the tables in use; 0 stands for the shipped frequencies alone."""
         return self._epoch
+
+    @property
+    def lines_epoch(self) -> int:
+        """Epoch since which the repeated lines, which preparing rests on, are what they are."""
+        return self._lines_epoch
 
     def fingerprint(self) -> str:
         """Return a short digest of everything that stored records depend on."""
@@ -75,7 +82,11 @@ class Clusterer:
         tables = await store.learned()
         self._counted_handles, self._observed = unpack_frequencies(tables.frequencies)
         self.decider = Decider(Refinement.shipped(self.shipped.with_observed(self._observed)))
-        self.preparer = self.preparer.with_repeated(RepeatedLines.from_bytes(tables.repeated_lines))
+        if tables.repeated_lines != self._repeated_lines:
+            repeated = RepeatedLines.from_bytes(tables.repeated_lines)
+            self.preparer = self.preparer.with_repeated(repeated)
+            self._repeated_lines = tables.repeated_lines
+            self._lines_epoch = tables.epoch
         self._epoch = tables.epoch
         return True
 

@@ -26,6 +26,8 @@ class Considered:
 
     Attributes
     ----------
+    decider
+        What it was compared by, and is to be decided by.
     given, sketch, new
         The article.
     found, said
@@ -39,6 +41,7 @@ class Considered:
         What must be known around it.
     """
 
+    decider: Decider
     given: Prepared
     sketch: Sketch
     new: PackedFeatures
@@ -89,6 +92,7 @@ def consider(
             return None
     handles = [NEW if isinstance(item, Fellow) else item.handle for item in near]
     return Considered(
+        decider=decider,
         given=given,
         sketch=sketch,
         new=new,
@@ -105,16 +109,15 @@ def consider(
     )
 
 
-def holding(
-    decider: Decider, features: FeatureCache, considered: Considered, wave: Wave
-) -> Considered | None:
+def holding(features: FeatureCache, considered: Considered, wave: Wave) -> Considered | None:
     """Return an article as considered before, now that those of a wave are there besides.
 
     ``None`` where what was found may no longer lead to the decision that was made: one of them is
     like the article, or pushes one that is like it from the list of candidates, or it cannot be
     told.
     """
-    found, compared, limits = considered.found, considered.compared, decider.limits
+    found, compared, decider = considered.found, considered.compared, considered.decider
+    limits = decider.limits
     fellows = wave.fellows(found)
     if fellows is None:
         return None

@@ -132,7 +132,7 @@ class Placer:
                 return already_stored(given.article_id, existing, sketch.prepared)
             await self._clusterer.follow(self._store, found.frequency_epoch)
             await self._clusterer.learn(self._store, found.horizon)
-            if self._clusterer.epoch != sketch.epoch:
+            if self._clusterer.lines_epoch != sketch.epoch:
                 # Now that more is known of its publisher, other lines of it may be the page's.
                 before = sketch
                 sketch = await self._sketcher.sketch(given.extracted, aside=given.aside)
@@ -214,15 +214,17 @@ class Placer:
                 continue
             if said is None:
                 await self._clusterer.follow(self._store, found.frequency_epoch)
-                said = await self._constraints.follow(self._store, found.constraint_epoch)
                 horizon = found.horizon
+                await self._clusterer.learn(self._store, horizon)
+                # Due all the same? Then another process is at it, and nobody waits for it.
+                is_learned = not self._clusterer.learning_is_due(horizon)
+                said = await self._constraints.follow(self._store, found.constraint_epoch)
             if (
                 existing is not None
                 or found.horizon != horizon
                 or found.constraint_epoch != said.epoch
-                or found.frequency_epoch != self._clusterer.epoch
-                or item.sketch.epoch != self._clusterer.epoch
-                or self._clusterer.learning_is_due(horizon + len(wave))
+                or item.sketch.epoch != self._clusterer.lines_epoch
+                or (is_learned and self._clusterer.learning_is_due(horizon + len(wave)))
             ):
                 break
             await asyncio.sleep(0)  # a wave takes long enough for others to want the loop
@@ -275,20 +277,19 @@ class Placer:
         """Of decisions that rest on one reading, return those that still hold, on what is new."""
         found = next(iter(overtaken.values())).considered.found
         since = await self._store.newcomers(found)
-        if (
-            since is None
-            or since.constraint_epoch != found.constraint_epoch
-            or not since.frequency_epoch == found.frequency_epoch == self._clusterer.epoch
-            or self._clusterer.learning_is_due(since.horizon + len(overtaken))
-        ):
+        if since is None or since.constraint_epoch != found.constraint_epoch:
             return {}
+        await self._clusterer.follow(self._store, since.frequency_epoch)
+        await self._clusterer.learn(self._store, since.horizon)
         wave = Wave()
         for newcomer in since.articles:
             wave.add_stored(newcomer)
         held: dict[int, _Decided] = {}
         for place, item in overtaken.items():
             await asyncio.sleep(0)
-            considered = holding(self._clusterer.decider, self._features, item.considered, wave)
+            if item.considered.decider is not self._clusterer.decider:
+                continue  # it was made by other tables
+            considered = holding(self._features, item.considered, wave)
             if considered is None:
                 continue
             commit = replace(
@@ -315,7 +316,7 @@ class Placer:
         found, sketch, given = considered.found, considered.sketch, considered.given
         existing = found.existing
         touched, revisions, refused = await self._touched(considered, around)
-        decision = self._clusterer.decider.decide(
+        decision = considered.decider.decide(
             considered.new,
             touched,
             mint_cluster_id=mint_cluster_id,
@@ -358,7 +359,7 @@ class Placer:
             return [], {}, None
         found, wanted = considered.found, considered.wanted
         handles, compared = considered.handles, considered.compared
-        existing, decider = found.existing, self._clusterer.decider
+        existing, decider = found.existing, considered.decider
         cluster_ids, clusters = dict(around.cluster_ids), dict(around.clusters)
         if more_tie(handles, compared, cluster_ids, wanted):
             # Which of clusters as alike comes first, all candidates tell.

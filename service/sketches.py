@@ -29,7 +29,7 @@ _Made = TypeVar("_Made")
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """An article prepared under the tables of an epoch, with its record and buckets."""
+    """An article prepared under the repeated lines of an epoch, with its record and buckets."""
 
     epoch: int
     preparation: Preparation
@@ -91,7 +91,7 @@ class Sketcher:
                     together[place] = extract_article(article)
             except InvalidArticleError as error:
                 done[place] = error
-        epoch, preparer = self._clusterer.epoch, self._clusterer.preparer
+        epoch, preparer = self._clusterer.lines_epoch, self._clusterer.preparer
         given = list(together.values())
         aside = sum(len(item.text) for item in given) > _PREPARE_ASIDE_CHARACTERS * 4
         many = await caught(_run(preparer.prepare_many, given, aside=aside))
@@ -105,8 +105,8 @@ class Sketcher:
         return [done[place] for place in range(len(articles))]
 
     async def renew(self, ready: Sequence[Prepared | Exception]) -> list[Prepared | Exception]:
-        """Prepare those anew that were prepared under other tables than are in force now."""
-        epoch = self._clusterer.epoch
+        """Prepare those anew that were prepared under other repeated lines than are known now."""
+        epoch = self._clusterer.lines_epoch
         renewed = list(ready)
         old = {
             place: item.article
@@ -121,7 +121,7 @@ class Sketcher:
 
     async def sketch(self, extracted: ExtractedArticle, *, aside: bool) -> Sketch:
         """Prepare an article as far as storing it needs, under the tables in force."""
-        epoch, preparer = self._clusterer.epoch, self._clusterer.preparer
+        epoch, preparer = self._clusterer.lines_epoch, self._clusterer.preparer
         preparation = await _run(preparer.prepare_extracted, extracted, aside=aside)
         return _sketch_of(preparation, epoch, preparer.scheme)
 
