@@ -265,6 +265,10 @@ class _Window:
             hashes=np.concatenate([np.zeros(0, dtype=np.uint32), *self._line_hashes]),
         )
 
+    def forget_lines(self) -> None:
+        """Let go of what `lines` needs: of a million articles some hundred megabytes."""
+        self._line_hashes, self._line_counts = [], []
+
     def extracted(self, number: int) -> ExtractedArticle:
         """Return an article of a known publisher as it was before it was cleaned."""
         chunk = bisect_right(self._begins, number) - 1
@@ -336,13 +340,8 @@ def _names(prefix: str, labels: Int64Array, window: _Window) -> list[str]:
     return [names[label] for label in each]
 
 
-def _decided_at_once(
-    clusterer: Clusterer,
-    window: _Window,
-    preparing: _Preparing,
-    report: ProgressReport,
-    workers: Workers | None,
-) -> _Decided:
+def _prepare_again(window: _Window, preparing: _Preparing, report: ProgressReport) -> None:
+    """Prepare those articles anew that hold lines which repeat across the window."""
     report("repeated lines", None)
     lines = window.lines()
     repeated = lines.repeated()
@@ -360,8 +359,19 @@ def _decided_at_once(
         window.replace(number, positions, prepared)
         done += len(positions)
         report("preparing again", done / numbers.size)
+
+
+def _decided_at_once(
+    clusterer: Clusterer,
+    window: _Window,
+    preparing: _Preparing,
+    report: ProgressReport,
+    workers: Workers | None,
+) -> _Decided:
+    _prepare_again(window, preparing, report)
     # The processes have done what they were started for, and their memory is wanted.
     preparing.end()
+    window.forget_lines()
     digests = window.put_in_canonical_order()
     features = window.taken_features()
     clustering = cluster_window(

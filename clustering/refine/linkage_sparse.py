@@ -357,7 +357,8 @@ def _sums(
 def _grown(state: loops.LinkageState) -> loops.LinkageState:
     """Return the state with room for the next merge's heap entries and holes.
 
-    A fourth of what is made stays free, so that growing takes no longer than what fills it.
+    A third of what is made stays free, so that growing takes no longer than what fills it; more
+    would be missed where a window hardly fits into memory.
     """
     heap, holes, stamp = state.heap, state.holes, state.pairs.stamp
     counters = state.counters
@@ -365,10 +366,11 @@ def _grown(state: loops.LinkageState) -> loops.LinkageState:
     room = int(counters[loops.ROOM])
     wanted = int(counters[loops.HEAP_SIZE]) + room
     if 4 * wanted > 3 * heap.mean.size:
-        heap = loops.Heap(_longer(heap.mean, 2 * wanted), _longer(heap.entry, 2 * wanted))
+        length = wanted + wanted // 2
+        heap = loops.Heap(_longer(heap.mean, length), _longer(heap.entry, length))
     if counters[loops.HOLE_COUNT] + room > holes.x.size:
         count = loops.hole_count(holes, stamp)
-        capacity = max(holes.x.size, 2 * (count + room))
+        capacity = max(holes.x.size, count + room + (count + room) // 2)
         moved = loops.Holes(
             holes.first, holes.last, *(np.empty(capacity, dtype=np.int32) for _ in range(3))
         )
