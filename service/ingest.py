@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from clustering.articles import Article
 from service.clusterer import Clusterer
 from service.constraints_in_force import FollowedConstraints
+from service.gathering import Gathering
 from service.placing import Placer
-from service.sketches import Prepared, Sketcher, caught
+from service.sketches import Prepared, Sketcher, belongs_aside, caught
 from service.store import StoreError, StoreUnavailableError
 from service.store.constraints import ConstrainedStore
 from service.views import IngestOutcome
@@ -70,9 +71,10 @@ class Ingest:
         # once through two workers 60 in 100 articles had to be decided again by themselves, with
         # one wave a process at a time 43.
         self._one_wave = asyncio.Lock()
+        self._posts = Gathering(self.post_many, most=_LONGEST_WAVE)
 
     async def post(self, article: Article) -> IngestOutcome:
-        """Store and place one article.
+        """Store and place one article; those that are posted at the same time, together.
 
         Raises
         ------
@@ -83,6 +85,8 @@ class Ingest:
         StoreUnavailableError, StoreFullError
             The store cannot take it. Nothing was written.
         """
+        if not belongs_aside(article):
+            return await self._posts.do(article)
         prepared = await self._sketcher.prepare(article)
         async with self._places:
             return await self._placer.place(prepared)

@@ -173,7 +173,7 @@ class Placer:
         StoreUnavailableError, StoreError
             The store could not be read. Nothing was written.
         """
-        outcomes, wave = await self._consider_wave(ready)
+        outcomes, wave = await self._consider_wave(ready) if len(ready) > 1 else ({}, {})
         if not outcomes and not wave:
             first = ready[0]
             return [first if isinstance(first, Exception) else await caught(self.place(first))]
