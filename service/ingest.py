@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from clustering.articles import Article
 from service.clusterer import Clusterer
 from service.constraints_in_force import FollowedConstraints
+from service.findings import Findings
 from service.gathering import Gathering
 from service.placing import Placer
 from service.sketches import Prepared, Sketcher, belongs_aside, caught
@@ -105,6 +106,7 @@ class Ingest:
             for begin in range(0, len(articles), _PREPARED_AT_ONCE)
         ]
         ready: list[Prepared | Exception] = []
+        findings = self._placer.new_findings()
         wave_articles = _FIRST_WAVE
         while chunks or ready:
             if not ready:
@@ -112,7 +114,7 @@ class Ingest:
             ready = await self._sketcher.renew(ready)
             some = ready[:wave_articles]
             async with asyncio.TaskGroup() as group:
-                placing = group.create_task(caught(self._wave(some)))
+                placing = group.create_task(caught(self._wave(some, findings)))
                 if chunks and len(ready) < _LONGEST_WAVE:
                     # Once round the loop, and the server has the first question.
                     await asyncio.sleep(0)
@@ -124,18 +126,25 @@ class Ingest:
                     continue
                 placed = [placed]
             outcomes += placed
+            for item in ready[: len(placed)]:
+                if isinstance(item, Prepared):
+                    findings.forget(item)
             ready = ready[len(placed) :]
             if any(isinstance(outcome, StoreUnavailableError) for outcome in placed):
                 error = next(o for o in placed if isinstance(o, StoreUnavailableError))
                 return outcomes + [error] * (len(articles) - len(outcomes))
             whole = len(placed) == len(some)
-            wave_articles = min(_LONGEST_WAVE, 2 * len(some) if whole else len(placed) + 2)
+            wave_articles = min(
+                _LONGEST_WAVE, 2 * len(some) if whole else max(_FIRST_WAVE, len(placed) + 2)
+            )
         return outcomes
 
     async def delete(self, article_id: str) -> bool:
         """Remove every trace of an article; ``False`` when there is none."""
         return await self._store.delete_article(article_id, now_seconds=self._now())
 
-    async def _wave(self, ready: Sequence[Prepared | Exception]) -> list[IngestOutcome | Exception]:
+    async def _wave(
+        self, ready: Sequence[Prepared | Exception], findings: Findings
+    ) -> list[IngestOutcome | Exception]:
         async with self._one_wave, self._places:
-            return await self._placer.place_wave(ready)
+            return await self._placer.place_wave(ready, findings)

@@ -31,6 +31,7 @@ from service.considering import (
 )
 from service.constraints_in_force import ConstraintsInForce, FollowedConstraints
 from service.documents import new_document
+from service.findings import Findings
 from service.identifiers import mint_cluster_id, mint_duplicate_group_id
 from service.outcomes import already_stored, outcome_of
 from service.sketches import Prepared, Sketch, Sketcher, caught
@@ -161,8 +162,12 @@ class Placer:
             "being posted at the same instant; post this one again"
         )
 
+    def new_findings(self) -> Findings:
+        """Return what keeps, for a batch, what was found for articles not placed yet."""
+        return Findings(self._store, lambda item: self._query(item, item.sketch))
+
     async def place_wave(
-        self, ready: Sequence[Prepared | Exception]
+        self, ready: Sequence[Prepared | Exception], findings: Findings
     ) -> list[IngestOutcome | Exception]:
         """Place as many articles as can be decided together, from the first on; at least one.
 
@@ -173,7 +178,7 @@ class Placer:
         StoreUnavailableError, StoreError
             The store could not be read. Nothing was written.
         """
-        outcomes, wave = await self._consider_wave(ready) if len(ready) > 1 else ({}, {})
+        outcomes, wave = await self._consider_wave(ready, findings) if len(ready) > 1 else ({}, {})
         if not outcomes and not wave:
             first = ready[0]
             return [first if isinstance(first, Exception) else await caught(self.place(first))]
@@ -191,13 +196,13 @@ class Placer:
         return [outcomes[k] for k in range(settled)]
 
     async def _consider_wave(
-        self, ready: Sequence[Prepared | Exception]
+        self, ready: Sequence[Prepared | Exception], findings: Findings
     ) -> tuple[dict[int, IngestOutcome | Exception], dict[int, Considered]]:
         """Return what is settled already, and the articles of a wave, by their place."""
         outcomes: dict[int, IngestOutcome | Exception] = {}
         members: dict[int, Considered] = {}
         sound = {k: item for k, item in enumerate(ready) if not isinstance(item, Exception)}
-        read = await self._store.find([self._query(item, item.sketch) for item in sound.values()])
+        read = await findings.of(list(sound.values()))
         found_of = dict(zip(sound, read, strict=True))
         wave = Wave()
         near = set[int]()  # who is like one of them: the next one like it touches the same cluster

@@ -36,6 +36,7 @@ from service.clusterer import Clusterer
 from service.examples import ARTICLE_EXAMPLE
 from service.identifiers import mint_cluster_id, mint_duplicate_group_id
 from service.store.bucket_loops import BucketSet, counted_entries
+from service.wave_loops import share_with_each
 
 Piece = Callable[[Clusterer], None]
 
@@ -86,7 +87,9 @@ def find(clusterer: Clusterer) -> None:
     known.add(ids)
     words = np.frombuffer(bytes(8 * ids.size), dtype="<u4")
     ends = 2 * np.arange(1, ids.size + 1)
-    counted_entries(words, ends, ids, known.contains(ids), np.ones(4, dtype=np.uint8), 0, 9, 9, 9)
+    weights, sizes = np.ones(4, dtype=np.uint8), np.zeros(4, dtype=np.int64)
+    counted_entries(words, ends, ids, known.contains(ids), weights, 0, 9, 9, 9)
+    share_with_each(ids, weights, sizes, ids, ends[:1], 9, 9, np.zeros_like(sizes), sizes[:1])
 
 
 def decide(clusterer: Clusterer) -> None:

@@ -13,8 +13,12 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clustering.articles import UInt64Array
 from service.store import Finding, FoundArticle, Newcomer
+from service.wave_loops import share_with_each
 
 _NAME_BYTES = 8
 
@@ -37,7 +41,9 @@ class Wave:
         self.indexed_articles = 0
         self._newcomers = 0
         self._records: list[bytes] = []
-        self._in_bucket: dict[int, list[int]] = {}
+        # The buckets of all, one after the other, and where each one's end; room for more.
+        self._buckets: UInt64Array = np.empty(1024, dtype=np.uint64)
+        self._ends: NDArray[np.int64] = np.zeros(16, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -59,10 +65,18 @@ class Wave:
 
     def _add(self, record: bytes, bucket_ids: UInt64Array) -> None:
         number = len(self._records)
+        begin = int(self._ends[number - 1]) if number else 0
+        end = begin + bucket_ids.size
+        if end > self._buckets.size:
+            self._buckets = np.concatenate([self._buckets[:begin], np.empty_like(self._buckets)])
+            self._add(record, bucket_ids)
+            return
+        if number == self._ends.size:
+            self._ends = np.concatenate([self._ends, np.zeros_like(self._ends)])
+        self._buckets[begin:end] = bucket_ids
+        self._ends[number] = end
         self._records.append(record)
         self.indexed_articles += bool(bucket_ids.size)
-        for bucket_id in bucket_ids.tolist():
-            self._in_bucket.setdefault(bucket_id, []).append(number)
 
     def fellows(self, finding: Finding) -> list[Fellow] | None:
         """Return those that share buckets with an article; ``None`` where that cannot be told.
@@ -70,27 +84,35 @@ class Wave:
         It cannot where they would make a bucket over-full, or push others out of one: then the
         candidates that were found are not the right ones either.
         """
-        buckets = finding.buckets
+        told = self.fellows_and_sizes(finding)
+        return None if told is None else told[0]
+
+    def fellows_and_sizes(self, finding: Finding) -> tuple[list[Fellow], NDArray[np.int64]] | None:
+        """Return `fellows`, and how many articles are in each of its buckets with them."""
+        buckets, members = finding.buckets, len(self._records)
         limits, indexed = buckets.limits, buckets.indexed_articles
         overfull = limits.event_bucket_articles(indexed)
         if limits.event_bucket_articles(indexed + self.indexed_articles) != overfull:
             return None
-        shared: dict[int, int] = {}
-        for place, bucket_id in enumerate(buckets.ids.tolist()):
-            numbers = self._in_bucket.get(bucket_id)
-            if numbers is None:
-                continue
-            weight, size = int(buckets.weights[place]), int(buckets.sizes[place])
-            if weight > 1:
-                if size + len(numbers) > limits.max_text_bucket_articles:
-                    return None
-            elif size > overfull:
-                continue
-            elif size + len(numbers) > overfull:
-                return None
-            for number in numbers:
-                shared[number] = shared.get(number, 0) + weight
-        return [Fellow(number, weight, self._records[number]) for number, weight in shared.items()]
+        counts = np.zeros(buckets.ids.size, dtype=np.int64)
+        shared = np.zeros(members, dtype=np.int64)
+        if members and not share_with_each(
+            buckets.ids,
+            buckets.weights,
+            buckets.sizes,
+            self._buckets,
+            self._ends[:members],
+            overfull,
+            limits.max_text_bucket_articles,
+            counts,
+            shared,
+        ):
+            return None
+        fellows = [
+            Fellow(number, int(shared[number]), self._records[number])
+            for number in np.flatnonzero(shared).tolist()
+        ]
+        return fellows, buckets.sizes + counts
 
 
 def ranked(
@@ -107,6 +129,8 @@ def ranked(
     limit
         How many at most.
     """
+    if not fellows:
+        return list(candidates[:limit])
     both: list[FoundArticle | Fellow] = [
         *sorted(fellows, key=lambda fellow: -fellow.number),
         *candidates,
