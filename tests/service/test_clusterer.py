@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from clustering.errors import CorruptRecordError
 from clustering.learning import with_looseness
-from clustering.prepare import FrequencyTable, ObservedFrequencies
+from clustering.prepare import FrequencyTable, ObservedFrequencies, RepeatedLines
+from clustering.prepare.repeats import text_line_hashes
+from clustering.preparer import extract_article
 from clustering.unpacking import unpack_columns
 from service.clusterer import Clusterer, pack_frequencies, unpack_frequencies
 from tests.clustering.test_batch import made_news
@@ -68,6 +71,38 @@ async def test_one_learns_and_the_others_follow(core: Core) -> None:
     assert other.decider is not decider
     assert not await other.follow(core.store, 1)
     assert await core.store.acquire_lease("frequencies", "free", ttl_seconds=5)
+
+
+async def test_other_frequencies_alone_prepare_nothing_anew(core: Core) -> None:
+    """What is prepared rests on the repeated lines only."""
+    line = "All about the harbour every morning in our letter to readers"
+    sample = samples()[0]
+    article = extract_article(replace(sample, text=f"{sample.text}\n{line}\n{sample.text}"))
+    repeated = RepeatedLines({article.publisher: text_line_hashes(line)}).to_bytes()
+
+    def body() -> str:
+        return core.clusterer.preparer.prepare_extracted(article).article.body
+
+    async def learned(frequencies: ObservedFrequencies, repeated_lines: bytes) -> None:
+        epoch = await core.store.set_learned(
+            frequencies=pack_frequencies(0, frequencies),
+            repeated_lines=repeated_lines,
+            line_counts=b"",
+        )
+        await core.clusterer.follow(core.store, epoch)
+        assert core.clusterer.epoch == epoch
+
+    before = core.clusterer.preparer
+    await learned(ObservedFrequencies(), b"")
+    assert (core.clusterer.lines_epoch, core.clusterer.preparer) == (0, before)
+    await learned(ObservedFrequencies(), repeated)
+    assert core.clusterer.lines_epoch == 2
+    assert line not in body()
+    await learned(ObservedFrequencies(), repeated)
+    assert (core.clusterer.epoch, core.clusterer.lines_epoch) == (3, 2)
+    await learned(ObservedFrequencies(), b"")
+    assert core.clusterer.lines_epoch == 4
+    assert line in body()
 
 
 async def test_looseness_is_measured_of_what_is_stored(core: Core) -> None:
