@@ -42,7 +42,8 @@ HOLE_COUNT: Final = 1
 NODE_COUNT: Final = 2
 ROOM: Final = 3
 TAKEN: Final = 4
-COUNTERS: Final = 5
+FREE_HOLE: Final = 5
+COUNTERS: Final = 6
 
 
 class Groups(NamedTuple):
@@ -149,7 +150,8 @@ class LinkageState(NamedTuple):
     """Everything a run of the linkage knows.
 
     ``counters`` is int64, shape (`COUNTERS`,): entries in use of heap, holes and nodes, what the
-    next merge may add to heap and holes, and how much of ``unchanged`` has been taken.
+    next merge may add to heap and holes, how much of ``unchanged`` has been taken, and the first of
+    the holes that were used and can be used again, which ``following`` links (`NONE` for none).
     ``unchanged``, int32, holds the pairs that may merge as they were to begin with, best first:
     most pairs never change, and one that has (its stamp is not 0) stands in the heap. So the heap
     stays small.
@@ -259,42 +261,6 @@ def discard_void_entries(heap: Heap, stamp: _Int32Array, counters: _Int64Array) 
     counters[HEAP_SIZE] = kept
     for at in range(kept // 2 - 1, -1, -1):
         _sink(heap, kept, at)
-
-
-@compiled
-def hole_count(holes: Holes, stamp: _Int32Array) -> int:
-    """Count the holes of pairs that are not dropped."""
-    count = 0
-    for pair in range(stamp.size):
-        if stamp[pair] != _DEAD:
-            hole = holes.first[pair]
-            while hole != NONE:
-                count += 1
-                hole = holes.following[hole]
-    return count
-
-
-@compiled
-def move_holes(holes: Holes, stamp: _Int32Array, moved: Holes) -> None:
-    """Copy the holes of pairs that are not dropped, pair after pair, into larger lists.
-
-    ``moved`` has the same ``first`` and ``last``, which are written.
-    """
-    at = 0
-    for pair in range(stamp.size):
-        hole = holes.first[pair] if stamp[pair] != _DEAD else NONE
-        moved.first[pair] = NONE
-        moved.last[pair] = NONE
-        if hole == NONE:
-            continue
-        moved.first[pair] = at
-        while hole != NONE:
-            moved.x[at], moved.y[at] = holes.x[hole], holes.y[hole]
-            moved.following[at] = at + 1
-            at += 1
-            hole = holes.following[hole]
-        moved.last[pair] = at - 1
-        moved.following[at - 1] = NONE
 
 
 @compiled
@@ -462,8 +428,12 @@ def _drop_dead(edges: Edges, stamp: _Int32Array, group: int) -> None:
 @compiled
 def _add_hole(holes: Holes, counters: _Int64Array, pair: int, x: int, y: int, behind: bool) -> None:
     """Add the hole of two nodes, behind the pair's other holes or before them."""
-    hole = counters[HOLE_COUNT]
-    counters[HOLE_COUNT] = hole + 1
+    hole = counters[FREE_HOLE]
+    if hole == NONE:
+        hole = counters[HOLE_COUNT]
+        counters[HOLE_COUNT] = hole + 1
+    else:
+        counters[FREE_HOLE] = holes.following[hole]
     holes.x[hole], holes.y[hole] = x, y
     holes.following[hole] = NONE
     if holes.first[pair] == NONE:
@@ -632,6 +602,8 @@ def advance(state: LinkageState, rule: _Float64Array) -> int:
             _note_outside(a, b, pair, 1, groups, pairs)
             pairs.known[pair] += _open_count(holes, nodes.size, pair)
             pairs.stamp[pair] = stamp + 1
+            holes.following[holes.last[pair]] = counters[FREE_HOLE]
+            counters[FREE_HOLE] = holes.first[pair]
             holes.first[pair] = NONE
             holes.last[pair] = NONE
             _pop(heap, counters)
