@@ -2,6 +2,8 @@
 
 from clustering.propose.bucket_index import BucketIndex
 from clustering.propose.lsh import (
+    SLOT_BITS,
+    TEXT_BIT,
     BucketLimits,
     CandidateIndex,
     bucket_ids,
@@ -13,12 +15,13 @@ from clustering.propose.ranking import rank_shared
 from clustering.propose.signatures import (
     SignatureScheme,
     event_tokens,
-    event_tokens_of_all,
+    sketches_of_all,
     text_signature,
-    text_signatures,
 )
 
 __all__ = [
+    "SLOT_BITS",
+    "TEXT_BIT",
     "BucketIndex",
     "BucketLimits",
     "CandidateIndex",
@@ -29,8 +32,7 @@ __all__ = [
     "bucket_weights",
     "candidate_pairs",
     "event_tokens",
-    "event_tokens_of_all",
     "rank_shared",
+    "sketches_of_all",
     "text_signature",
-    "text_signatures",
 ]

@@ -1,6 +1,6 @@
 """All buckets of many articles at once: who is in which, and who shares them.
 
-Rows (bucket, article) are dealt out by bits of the bucket's id into shards small enough for the
+Rows (bucket, article) are dealt out by bits of the bucket's group into shards small enough for the
 processor's cache. In a shard, what is left of the id and the number of the article stand in one
 64-bit number, so that sorting these numbers brings every bucket together with its articles in
 order. Nine of ten buckets hold one article, and are dropped on the spot.
@@ -20,7 +20,7 @@ from clustering.articles import UInt64Array
 from clustering.compiled import compiled
 from clustering.errors import ConfigurationError
 from clustering.propose.kernels import TEXT_WEIGHT
-from clustering.propose.lsh import BUCKET_BITS, EVENT_WEIGHT, TEXT_BIT, BucketLimits
+from clustering.propose.lsh import BUCKET_BITS, EVENT_WEIGHT, SLOT_BITS, TEXT_BIT, BucketLimits
 from clustering.propose.sharing import best_candidates
 
 Int32Array = NDArray[np.int32]
@@ -29,7 +29,7 @@ Int64Array = NDArray[np.int64]
 _SHARD_BITS: Final = 8
 _ARTICLE_BITS: Final = 64 - (BUCKET_BITS - _SHARD_BITS)
 _TEXT_BIT: Final = TEXT_BIT >> _SHARD_BITS
-"""The lowest bits of an id choose its shard: `TEXT_BIT` is among the rest."""
+"""The lowest bits of a group's name choose its shard: `TEXT_BIT` is among the rest."""
 _PIECE_ARTICLES: Final = 1_024
 """Articles that a thread works on at a time."""
 
@@ -90,7 +90,7 @@ class BucketIndex:
         dealt: list[tuple[Int64Array, UInt64Array]] = []
         for ends, ids in pieces:
             counts = np.diff(ends, prepend=0)
-            dealt.append(_dealt_rows(ends, ids, articles, _SHARD_BITS, _ARTICLE_BITS))
+            dealt.append(_dealt_rows(ends, ids, articles, SLOT_BITS, _SHARD_BITS, _ARTICLE_BITS))
             articles += ends.size
             indexed += int((counts > 0).sum())
         if articles >> _ARTICLE_BITS:
@@ -214,14 +214,24 @@ class NamedCandidates:
 
 @compiled
 def _dealt_rows(
-    ends: Int64Array, ids: UInt64Array, first_article: int, shard_bits: int, article_bits: int
+    ends: Int64Array,
+    ids: UInt64Array,
+    first_article: int,
+    slot_bits: int,
+    shard_bits: int,
+    article_bits: int,
 ) -> tuple[Int64Array, UInt64Array]:
-    """Deal rows out by the lowest bits of their ids; return where each shard begins, and rows."""
+    """Deal rows out by the bits above the slot; return where each shard begins, and rows.
+
+    In a row the bits of the slot take the place of those that chose the shard.
+    """
     shards = 1 << shard_bits
     mask = np.uint64(shards - 1)
+    above_slot, above_shard = np.uint64(slot_bits), np.uint64(slot_bits + shard_bits)
+    slot_mask = np.uint64((1 << slot_bits) - 1)
     begins = np.zeros(shards + 1, dtype=np.int64)
     for at in range(ids.size):
-        begins[np.int64(ids[at] & mask) + 1] += 1
+        begins[np.int64((ids[at] >> above_slot) & mask) + 1] += 1
     for k in range(shards):
         begins[k + 1] += begins[k]
     following = begins.copy()
@@ -229,8 +239,8 @@ def _dealt_rows(
     at = 0
     for article in range(ends.size):
         while at < ends[article]:
-            shard = np.int64(ids[at] & mask)
-            rest = ids[at] >> np.uint64(shard_bits)
+            shard = np.int64((ids[at] >> above_slot) & mask)
+            rest = ((ids[at] >> above_shard) << above_slot) | (ids[at] & slot_mask)
             rows[following[shard]] = (rest << np.uint64(article_bits)) | np.uint64(
                 first_article + article
             )

@@ -26,6 +26,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from math import floor
 from typing import Final
@@ -43,19 +44,28 @@ from clustering.articles import (
 from clustering.columns import FeatureColumns
 from clustering.errors import ConfigurationError
 from clustering.propose import kernels
-from clustering.propose.signatures import SignatureScheme, event_signatures
+from clustering.propose.permutations import affine32_permutations
+from clustering.propose.signatures import REPEAT_STEP, SignatureScheme
 
 BUCKET_BITS: Final = 44
-"""Bits of a bucket id: few enough to pack well, and enough that two of 10^8 buckets in use
-coincide by chance with probability 10^8 / 2^43 = 10^-5 for any one of them."""
+"""Bits of a bucket id: few enough to pack well. See `bucket_ids` for what they say."""
 
-TEXT_BIT: Final = 1 << 12
-"""Set in the id of a text bucket, so that an id alone tells its weight. It stands in the middle
-because a store shards ids by their first or last 12 bits, which should stay uniform."""
+SLOT_BITS: Final = kernels.SLOT_BITS
+"""The lowest bits of an id: they tell a bucket from the others of its group, whose name the rest
+is. What stores buckets may write an article down once a group: 58 entries instead of 153."""
+
+TEXT_BIT: Final = 1 << 43
+"""Set in the id of a text bucket, so that an id alone tells its weight. A text bucket is a group
+by itself: its slot is 0. The lower bits of a group's name are evenly spread, and the upper ones of
+an event bucket's are not."""
 
 EVENT_WEIGHT: Final = 1
 TEXT_WEIGHT: Final = kernels.TEXT_WEIGHT
 """Shared by the in-memory index, the batch and the store's script."""
+
+_WEIGHTS: Final = np.array([EVENT_WEIGHT, TEXT_WEIGHT], dtype=np.uint8)
+_TEXT_SHIFT: Final = np.uint64(TEXT_BIT.bit_length() - 1)
+_ONE: Final = np.uint64(1)
 
 
 def bucket_ids(features: ArticleFeatures, scheme: SignatureScheme) -> UInt64Array:
@@ -71,9 +81,19 @@ def bucket_ids(features: ArticleFeatures, scheme: SignatureScheme) -> UInt64Arra
     Returns
     -------
     ids
-        uint64, shape (text_bands + event_bands,), each below 2^44: text bands first. A 64-bit mix
-        of the band's number and its rows, cut to 43 bits, with `TEXT_BIT` between. An empty
+        uint64, shape (text_bands + event_bands,), each below 2^44: text bands first. An empty
         signature has no buckets; other kinds have none at all: shape (0,).
+
+        Of a text band: a 64-bit mix of its number and its rows, cut to 35 bits, above `SLOT_BITS`
+        clear ones and below `TEXT_BIT`. Two of 10^8 buckets in use coincide by chance with
+        probability 10^8 / 2^35 = .003 for any one of them, and what is proposed so is verified.
+
+        Of an event band of one row, which says that a token is the least of the article's: the
+        token, mixed by a bijection, so that unlike tokens have unlike buckets. Repeats of a term
+        differ by a fixed step, and of every two of them the first is what is mixed: the uppermost
+        bit of the slot says that it was the second, the others are the band. (Bands above 127 have
+        groups of their own, by the three bits above the mixed token.) Of more rows: a mix of them
+        in place of the token.
 
     Raises
     ------
@@ -138,25 +158,42 @@ def _bucket_ids(
     event_tokens: UInt32Array,
     scheme: SignatureScheme,
 ) -> tuple[NDArray[np.int64], UInt64Array]:
-    sizes = np.diff(signature_offsets)
-    wrong = with_buckets & (sizes > 0) & (sizes != scheme.text_permutations)
-    if wrong.any():
-        raise ConfigurationError(
-            f"a text signature of {sizes[wrong][0]} entries was not made under this scheme of "
-            f"{scheme.text_permutations}: index the articles again"
-        )
-    return kernels.bucket_ids_of_all(
+    multipliers, offsets = affine32_permutations(scheme.event_permutations, scheme.seed)
+    wrong_size, ends, ids = kernels.bucket_ids_of_all(
         with_buckets,
         signature_offsets,
         text_signatures,
-        event_signatures(event_offsets[1:], event_tokens, scheme),
-        np.diff(event_offsets) > 0,
+        event_offsets,
+        event_tokens,
+        multipliers,
+        offsets,
+        _inverses(scheme.event_permutations, scheme.seed),
+        scheme.text_permutations,
         scheme.text_bands,
         scheme.text_rows,
         scheme.event_bands,
         scheme.event_rows,
+        REPEAT_STEP,
         TEXT_BIT,
     )
+    if wrong_size:
+        raise ConfigurationError(
+            f"a text signature of {wrong_size} entries was not made under this scheme of "
+            f"{scheme.text_permutations}: index the articles again"
+        )
+    return ends, ids
+
+
+@cache
+def _inverses(count: int, seed: int) -> UInt32Array:
+    """Return what the odd multipliers of permutations have to be multiplied by to give 1."""
+    multipliers, _ = affine32_permutations(count, seed)
+    # Newton's iteration modulo 2^32: an odd number is its own inverse modulo 8, and every step
+    # doubles the bits that are right.
+    inverses: UInt32Array = multipliers.copy()
+    for _ in range(4):
+        inverses *= np.uint32(2) - multipliers * inverses
+    return inverses
 
 
 def bucket_weights(ids: UInt64Array) -> UInt8Array:
@@ -175,8 +212,7 @@ def bucket_weights(ids: UInt64Array) -> UInt8Array:
     weights
         uint8, shape (n,): ``TEXT_WEIGHT`` (8) where `TEXT_BIT` is set, else ``EVENT_WEIGHT`` (1).
     """
-    is_text = (ids & np.uint64(TEXT_BIT)) != 0
-    return np.where(is_text, np.uint8(TEXT_WEIGHT), np.uint8(EVENT_WEIGHT))
+    return _WEIGHTS[((ids >> _TEXT_SHIFT) & _ONE).astype(np.intp)]
 
 
 def s_curve(bands: int, rows: int, jaccard: float) -> float:

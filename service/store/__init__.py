@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,9 +94,8 @@ class Probe:
     constraint_epoch: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FoundArticle:
-    """A candidate, as `StoredCandidate`, wherever it is."""
+class FoundArticle(NamedTuple):
+    """A candidate, as `StoredCandidate`, wherever it is. A tuple: a posting makes sixty of them."""
 
     handle: int
     shared_weight: int

@@ -16,7 +16,7 @@ from clustering.articles import UInt8Array, UInt64Array
 from clustering.propose import BucketLimits, rank_shared
 from service.store import StoreError, StoreMismatchError, keys
 from service.store.bucket_loops import Int64Array
-from service.store.buckets import STATE_FIELDS, KnownBuckets, Placement, Reading
+from service.store.buckets import LIST_ITEM_BYTES, STATE_FIELDS, KnownBuckets, Placement, Reading
 from service.store.connection import Argument, Connection
 from service.store.encoding import distinct_buckets
 from service.store.kept_records import KeptRecords
@@ -137,7 +137,7 @@ class BucketReader(StoreReader):
                         for k, query in queries.items()
                         for command in self._reading_commands(query, readings[k])
                     ),
-                    ("GETRANGE", self._keys.key(keys.LONG_LIST), 6 * asked[1], -1),
+                    ("GETRANGE", self._keys.key(keys.LONG_LIST), LIST_ITEM_BYTES * asked[1], -1),
                     ("HMGET", meta, *STATE_FIELDS),
                     ("MGET", *(self._keys.record(handle) for handle in fresh)),
                 ]
@@ -229,7 +229,7 @@ class BucketReader(StoreReader):
             asked = self._buckets.known
             some, state = await self._connection.together(
                 [
-                    ("GETRANGE", self._keys.key(keys.LONG_LIST), 6 * asked[1], -1),
+                    ("GETRANGE", self._keys.key(keys.LONG_LIST), LIST_ITEM_BYTES * asked[1], -1),
                     ("HMGET", self._keys.key(keys.META), *STATE_FIELDS),
                 ]
             )
@@ -248,7 +248,7 @@ class BucketReader(StoreReader):
             await self._learn_buckets()
         raise StoreError("the list of long buckets changes faster than it can be read")
 
-    def _placed(self, ids: UInt64Array) -> tuple[bytes, int, bytes, bytes]:
+    def _placed(self, ids: UInt64Array) -> tuple[bytes, int, bytes, bytes, bytes]:
         """Return buckets as scripts want them that only need to know where they are."""
         return self._placement(ids, np.ones(ids.size, dtype=np.uint8)).arguments()
 

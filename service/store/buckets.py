@@ -1,26 +1,33 @@
 """What a process knows of where buckets are, so that the server need not look for them.
 
 An article has some 150 buckets, and each is asked for at every post and written at every commit.
-So the server does nothing about a bucket but read or append a string, by names that the caller
-works out (``scripts/buckets.lua`` says what is in them):
+They belong to some 60 *groups*: the name of a group is what is left of a bucket's id without its
+slot (`clustering.propose.lsh.bucket_ids`), and those of an article's buckets that are of one group
+are written down together. So the server does nothing about a group but read or append a string, by
+names that the caller works out (``scripts/buckets.lua`` says what is in them):
 
-- a bucket of few articles lies in a shard, whose number follows from the bucket's id and from how
-  many shards there are. One ``MGET`` reads all shards of an article, and the entries of other
-  buckets in them are passed over here, in a compiled loop: some 50 a shard;
-- a *long* bucket has a string of its own. Which ones are long is a list on the server that only
-  grows; every process keeps it as a set and reads with every probe what came to it since.
+- a *light* group, one of few articles, lies in a shard, whose number follows from the group's name
+  and from how many shards there are. One ``MGET`` reads all shards of an article, and the entries
+  of other groups in them are passed over here, in a compiled loop;
+- a *long* group has a string of its own, which is read whole;
+- a *spread* group, one of more articles than one wants to read for the few buckets of it that are
+  asked for, has a string for each of its buckets.
+
+Which groups are long or spread is a list on the server that only grows; every process keeps it as
+sets and reads with every probe what came to it since.
 
 What a process knows may be behind by what others wrote in the last milliseconds. A probe reads the
-state of both last, and asks again where it bears on a bucket of its own. A commit names the list it
+state of both last, and asks again where it bears on a group of its own. A commit names the list it
 knew, and the script puts right what has changed. The list is written anew when it is swept
 (``scripts/sweep_buckets.lua``): then its *generation* changes, and everybody reads it again.
 
-Measured beside the layout before it (hashes of buckets, read and written one bucket at a time
-within scripts, a table for each time partition), on a busy machine, in one run each: with 20,000
-articles in five partitions a post took 2.0 ms of the server's time, and 5.3 before; with 5,000, 1.4
-and 3.1. Of what is left the appends are half: 1.7 µs each with what the script and the append-only
-file add. Memory grew, because APPEND keeps room for as much again: by 320 bytes an article at
-20,000 (everything but the text: 3,160), by 100 at 100,000 (2,850).
+Measured beside one entry for each bucket (the layout before), on a busy machine, the same commands
+given to both with 20,000 articles stored: of the server's time a find took 63 µs (166 before), a
+commit 386 (654), of which some 100 are the appends. Of an article everything but the text took
+2,260 bytes at 20,000 (3,180 before) and 2,180 at 100,000 (2,850); of what buckets take, a quarter
+is room that APPEND keeps. At 100,000 a find reads some 80 kB, by the sizes of groups: they are read
+for the few of their buckets that are asked for. To spread them earlier would save half of it and
+cost an article some 100 bytes.
 """
 
 from __future__ import annotations
@@ -32,14 +39,31 @@ from typing import Final
 import numpy as np
 
 from clustering.articles import UInt8Array, UInt32Array, UInt64Array
+from clustering.propose import SLOT_BITS, TEXT_BIT
 from service.store import keys
-from service.store.bucket_loops import BoolArray, BucketSet, Int64Array, counted_entries
-from service.store.encoding import pack_ids, unpack_buckets
+from service.store.bucket_loops import (
+    HEAD_BITS,
+    LIGHT,
+    LONG,
+    SPREAD,
+    BucketSet,
+    Int64Array,
+    counted_entries,
+    packed_groups,
+    placed,
+)
+from service.store.encoding import pack_ids
 from service.store.keys import FIRST_SHARDS, LONG_FROM
 
-BUCKET_BYTES: Final = 6
-# A long bucket whose string has more bytes than this is read from its end, as far as can matter.
+LIST_ITEM_BYTES: Final = 6
+# A bucket's string that has more bytes than this is read from its end, as far as can matter.
 _WHOLE_BYTES: Final = 2048
+_SLOT_SHIFT: Final = np.uint64(SLOT_BITS)
+_SLOT_MASK: Final = (1 << SLOT_BITS) - 1
+_HEAD_MASK: Final = (1 << HEAD_BITS) - 1
+_MOST_SLOTS: Final = 255
+# What the list says of a group: that it is long, or that it is spread from now on.
+_LIST_ITEM: Final = np.dtype([("head", "<u2"), ("low", "<u2"), ("high", "u1"), ("kind", "u1")])
 
 STATE_FIELDS: Final = ("shards", "longs", "born", "generation")
 """Fields of ``meta`` that `KnownBuckets.learn` wants, in this order."""
@@ -53,38 +77,47 @@ class Placement:
     ----------
     ids, weights
         uint64 and uint8, shape (n,): ascending, distinct.
-    is_long
-        bool, shape (n,).
+    begins
+        int64, shape (p + 1,): the buckets ``begins[k]`` to ``begins[k + 1] - 1`` are in one place:
+        those of a group, or one bucket of a group that is spread.
+    kinds
+        uint8, shape (p,): LIGHT, LONG or SPREAD.
     shards
-        int64, shape (n,): of those that are not long; -1 for the others.
+        int64, shape (p,): of those that are light; -1 for the others.
     generation, long_count
-        The list of long buckets that it was told from.
+        The list of long groups that it was told from.
     """
 
     ids: UInt64Array
     weights: UInt8Array
-    is_long: BoolArray
+    begins: Int64Array
+    kinds: UInt8Array
     shards: Int64Array
     generation: bytes
     long_count: int
 
     def is_as(self, other: Placement) -> bool:
         """Whether every bucket is in the same place."""
-        return bool((self.is_long == other.is_long).all() and (self.shards == other.shards).all())
+        return np.array_equal(self.kinds, other.kinds) and np.array_equal(self.shards, other.shards)
 
-    def arguments(self) -> tuple[bytes, int, bytes, bytes]:
-        """Return what scripts want: generation and count of the list, light and long buckets."""
+    def arguments(self) -> tuple[bytes, int, bytes, bytes, bytes]:
+        """Return what scripts want: generation and count of the list, buckets of each kind.
+
+        Light and long ones are packed group by group, those of groups that are spread one by one.
+        """
+        spread = self.begins[:-1][self.kinds == SPREAD]
         return (
             self.generation,
             self.long_count,
-            pack_ids(self.ids[~self.is_long]),
-            pack_ids(self.ids[self.is_long]),
+            packed_groups(self.ids, self.begins, self.kinds == LIGHT).tobytes(),
+            packed_groups(self.ids, self.begins, self.kinds == LONG).tobytes(),
+            pack_ids(self.ids[spread]),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What to read of an article's buckets, in their order.
+    """What to read of an article's buckets, place by place.
 
     Attributes
     ----------
@@ -95,7 +128,7 @@ class Reading:
     tails
         Keys of which the last ``tail_bytes`` are read.
     order
-        int64, shape (n,): per bucket its number among ``whole`` and, after them, ``tails``.
+        int64, shape (p,): per place its number among ``whole`` and, after them, ``tails``.
     tail_bytes
         See there.
     """
@@ -127,22 +160,26 @@ class KnownBuckets:
         self._generation = generation
         self.long_count = 0
         self._longs = BucketSet()
+        self._spreads = BucketSet()
         self._large = BucketSet()
 
     def place(self, ids: UInt64Array, weights: UInt8Array) -> Placement:
-        """Return where buckets are; ``ids`` ascending and distinct."""
-        is_long = self._longs.contains(ids)
+        """Return where buckets are; ``ids`` ascending and distinct.
+
+        Raises
+        ------
+        ValueError
+            For an article in more than 255 buckets of one group.
+        """
         power = FIRST_SHARDS << ((self._shards // FIRST_SHARDS).bit_length() - 1)
-        head, rest = ids >> np.uint64(32), ids & np.uint64(0xFFFFF)
-        mixed = head + np.uint64(FIRST_SHARDS) * rest
-        shards = (mixed & np.uint64(2 * power - 1)).astype(np.int64)
-        shards[shards >= self._shards] -= power
-        shards[is_long] = -1
-        return Placement(ids, weights, is_long, shards, self._generation, self.long_count)
+        begins, kinds, shards = placed(ids, self._longs, self._spreads, self._shards, power)
+        if ids.size > _MOST_SLOTS and np.diff(begins).max() > _MOST_SLOTS:
+            raise ValueError(f"an article has more than {_MOST_SLOTS} buckets of one group")
+        return Placement(ids, weights, begins, kinds, shards, self._generation, self.long_count)
 
     @property
     def known(self) -> tuple[bytes, int]:
-        """Generation of the list of long buckets, and how many of it are known."""
+        """Generation of the list of long groups, and how many items of it are known."""
         return self._generation, self.long_count
 
     @property
@@ -168,39 +205,38 @@ class KnownBuckets:
         count = int(longs or 0)
         if generation != self._generation:
             self._forget(generation)
-        if asked[0] == generation and asked[1] <= self.long_count:
+        if some and asked[0] == generation and asked[1] <= self.long_count:
             # The generation never returns, so that what was read between is of this one.
-            fresh = unpack_buckets(some)[self.long_count - asked[1] :]
-            if fresh.size:
-                self._longs.add(fresh)
-                self.long_count += fresh.size
+            names, kinds = listed_groups(some)
+            known = self.long_count - asked[1]
+            names, kinds = names[known:], kinds[known:]
+            if names.size:
+                self._longs.add(names)
+                self._spreads.add(names[kinds == SPREAD])
+                self.long_count += names.size
         return self.long_count >= count
 
     def plan(self, placement: Placement, most_entries: int) -> Reading:
-        """Return what to read. Of a long bucket more than ``most_entries`` never matter."""
-        shard, long, ids = self._shard_prefix, self._long_prefix, placement.ids
-        lights = [f"{shard}{number}" for number in placement.shards[~placement.is_long].tolist()]
-        long_ids = ids[placement.is_long]
-        longs = [
-            f"{long}{head}.{rest}"
-            for head, rest in zip(
-                (long_ids >> np.uint64(32)).tolist(),
-                (long_ids & np.uint64(0xFFFFFFFF)).tolist(),
-                strict=True,
+        """Return what to read. Of a bucket more than ``most_entries`` never matter."""
+        kinds, firsts = placement.kinds, placement.ids[placement.begins[:-1]]
+        shard, long = self._shard_prefix, self._long_prefix
+        keys_of = [
+            f"{shard}{number}" if number >= 0 else _long_key(long, first, kind)
+            for number, first, kind in zip(
+                placement.shards.tolist(), firsts.tolist(), kinds.tolist(), strict=True
             )
         ]
-        is_tail = self._large.contains(long_ids)
-        whole = lights + [
-            name for name, tail in zip(longs, is_tail.tolist(), strict=True) if not tail
-        ]
-        tails = [name for name, tail in zip(longs, is_tail.tolist(), strict=True) if tail]
-        order = np.empty(ids.size, dtype=np.int64)
-        order[~placement.is_long] = np.arange(len(lights))
+        if not len(self._large):
+            return Reading(placement, keys_of, [], np.arange(kinds.size), 4 * most_entries)
+        is_tail = self._large.contains(firsts) & (kinds != LIGHT)
+        tails = np.flatnonzero(is_tail).tolist()
+        if not tails:
+            return Reading(placement, keys_of, [], np.arange(kinds.size), 4 * most_entries)
         # Those read whole come before those read from their end.
-        places = np.where(is_tail, len(whole) + np.cumsum(is_tail) - 1, 0)
-        places[~is_tail] = len(lights) + np.arange(len(whole) - len(lights))
-        order[placement.is_long] = places
-        return Reading(placement, whole, tails, order, 4 * most_entries)
+        order = np.where(is_tail, kinds.size - len(tails), 0)
+        order += np.where(is_tail, np.cumsum(is_tail), np.cumsum(~is_tail)) - 1
+        whole = [name for name, tail in zip(keys_of, is_tail.tolist(), strict=True) if not tail]
+        return Reading(placement, whole, [keys_of[at] for at in tails], order, 4 * most_entries)
 
     def entries(
         self,
@@ -215,34 +251,69 @@ class KnownBuckets:
     ) -> tuple[UInt32Array, UInt32Array, Int64Array]:
         """Return the handles in an article's buckets, what each entry weighs, and buckets' sizes.
 
-        See `service.store.bucket_loops.counted_entries`. Buckets that ought to be long are
-        remembered for `due`, and those that are very long for `plan`.
+        See `service.store.bucket_loops.counted_entries`. Groups that ought to be long are
+        remembered for `due`, and buckets whose strings are very long for `plan`.
         """
         placement = reading.placement
         read = [*whole, *tails]
         values = [read[place] or b"" for place in reading.order.tolist()]
-        sizes = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
-        handles, weights, counts = counted_entries(
-            np.frombuffer(b"".join(values), dtype="<u4"),
-            np.cumsum(sizes >> 2),
+        bytes_read = np.array([len(value) for value in values], dtype=np.int64)
+        handles, weights, sizes, articles = counted_entries(
+            np.frombuffer(b"".join(values), dtype=np.uint8),
+            np.cumsum(bytes_read),
             placement.ids,
-            placement.is_long,
             placement.weights,
+            placement.begins,
+            placement.kinds,
             floor,
             horizon,
             overfull,
             newest,
         )
-        large = placement.is_long & (sizes > max(_WHOLE_BYTES, 2 * reading.tail_bytes))
-        if large.any():
-            self._large.add(placement.ids[large])
-        due = ~placement.is_long & (counts >= LONG_FROM - 1)
+        if bytes_read.size and bytes_read.max() > max(_WHOLE_BYTES, 2 * reading.tail_bytes):
+            self._note_large(reading, bytes_read)
+        # Some long group nearly always has as many, so that all are looked through.
+        due = (articles >= LONG_FROM - 1) & (placement.kinds == LIGHT)
         if due.any():
             if len(self._due) > 4 * LONG_FROM * FIRST_SHARDS:
                 self._due = BucketSet()
-            self._due.add(placement.ids[due])
-        return handles, weights, counts
+            self._due.add(groups_of(placement.ids[placement.begins[:-1][due]]))
+        return handles, weights, sizes
+
+    def _note_large(self, reading: Reading, bytes_read: Int64Array) -> None:
+        placement = reading.placement
+        firsts = placement.ids[placement.begins[:-1]]
+        # Entries of one size, so that what is read from the end begins with a whole one.
+        is_even = (placement.kinds == SPREAD) | (
+            (placement.kinds == LONG) & (firsts >= np.uint64(TEXT_BIT))
+        )
+        large = is_even & (bytes_read > max(_WHOLE_BYTES, 2 * reading.tail_bytes))
+        if large.any():
+            self._large.add(firsts[large])
 
     def due(self, placement: Placement) -> bytes:
-        """Return the packed buckets that a commit should make long."""
-        return pack_ids(placement.ids[~placement.is_long & self._due.contains(placement.ids)])
+        """Return the packed groups that a commit should make long."""
+        names = groups_of(placement.ids[placement.begins[:-1]])
+        is_due = (placement.kinds == LIGHT) & self._due.contains(names)
+        if not is_due.any():
+            return b""
+        return packed_groups(placement.ids, placement.begins, is_due).tobytes()
+
+
+def _long_key(prefix: str, first: int, kind: int) -> str:
+    """Return the key of a long group, or of a bucket of one that is spread."""
+    name = first >> SLOT_BITS
+    key = f"{prefix}{name & _HEAD_MASK}.{name >> HEAD_BITS}"
+    return f"{key}.{first & _SLOT_MASK}" if kind == SPREAD else key
+
+
+def groups_of(ids: UInt64Array) -> UInt64Array:
+    """Return the names of the groups that buckets belong to."""
+    return ids >> _SLOT_SHIFT
+
+
+def listed_groups(packed: bytes) -> tuple[UInt64Array, UInt8Array]:
+    """Return the names of groups in the list of long ones, and what it says of each."""
+    items = np.frombuffer(packed, dtype=_LIST_ITEM)
+    names = items["low"].astype(np.uint64) | (items["high"].astype(np.uint64) << np.uint64(16))
+    return (names << np.uint64(HEAD_BITS)) | items["head"].astype(np.uint64), items["kind"]

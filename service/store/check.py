@@ -11,11 +11,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from clustering.articles import UInt64Array
 from service.store import keys
-from service.store.buckets import BUCKET_BYTES
+from service.store.bucket_check import read_entries
+from service.store.buckets import LIST_ITEM_BYTES
 from service.store.connection import Connection
 from service.store.constraint_check import check_constraints
 from service.store.encoding import (
@@ -66,7 +65,7 @@ class _Contents:
     partitions: dict[int, int] = field(default_factory=dict)
     expiring: dict[bytes, bytes] = field(default_factory=dict)
     shards: dict[int, bytes] = field(default_factory=dict)
-    long_buckets: dict[int, bytes] = field(default_factory=dict)
+    long_groups: dict[str, bytes] = field(default_factory=dict)
     long_list: bytes = b""
     newest: dict[int, bytes] = field(default_factory=dict)
     constraints: dict[str, Any] = field(default_factory=dict)
@@ -190,8 +189,7 @@ def _file(contents: _Contents, name: str, value: Any) -> bool:
             case keys.BUCKETS:
                 contents.shards[int(part)] = value
             case keys.LONG_BUCKETS:
-                head, _, rest = part.partition(".")
-                contents.long_buckets[(int(head) << 32) | int(rest)] = value
+                contents.long_groups[part] = value
             case _:
                 return False
     return True
@@ -278,14 +276,28 @@ async def _check_clusters(connection: Connection, contents: _Contents) -> list[s
 def _check_buckets(
     contents: _Contents, bucket_ids_of: Callable[[bytes], UInt64Array] | None
 ) -> list[str]:
-    entries, counts, problems = _read_entries(contents)
-    problems += _check_newest(contents)
-    for what, name in (("light", b"light"), ("all", b"entries")):
+    found = read_entries(
+        contents.shards,
+        contents.long_groups,
+        contents.long_list,
+        int(contents.meta.get(b"shards", FIRST_SHARDS)),
+    )
+    problems = found.problems + _check_newest(contents)
+    for what, name, there in (
+        ("bytes of light groups of buckets", b"light", found.light_bytes),
+        ("entries of buckets", b"entries", found.count),
+    ):
         counted = int(contents.meta.get(name, 0))
-        if counted != counts[what]:
-            problems.append(f"{counted} entries of {what} buckets are counted, {counts[what]} are")
-    if int(contents.meta.get(b"longs", 0)) * BUCKET_BYTES != len(contents.long_list):
-        problems.append("the list of long buckets is not as long as is counted")
+        if counted != there:
+            problems.append(f"{counted} {what} are counted, {there} are there")
+    if int(contents.meta.get(b"longs", 0)) * LIST_ITEM_BYTES != len(contents.long_list):
+        problems.append("the list of long groups of buckets is not as long as is counted")
+    # What expired may still be there while it is being swept.
+    entries, floor = found.buckets_of, int(contents.meta.get(b"floor", 0))
+    for handle in [handle for handle in entries if handle <= floor]:
+        if not contents.expiring:
+            problems.append(f"handle {handle} has expired and is in buckets")
+        del entries[handle]
     firsts = [contents.partitions[number] for number in sorted(contents.partitions)]
     if firsts != sorted(set(firsts)):
         problems.append("handles do not rise from one time partition to the next")
@@ -294,7 +306,6 @@ def _check_buckets(
         for h in entries.keys() - contents.assignments.keys()
     ]
     # Articles that are expiring are in no bucket that is read any more.
-    floor = int(contents.meta.get(b"floor", 0))
     indexed = int(contents.meta.get(b"indexed", 0))
     indexed_there = len(entries)
     for handle, record in contents.records.items():
@@ -314,49 +325,6 @@ def _check_buckets(
     return problems
 
 
-def _read_entries(
-    contents: _Contents,
-) -> tuple[defaultdict[int, list[int]], Counter[str], list[str]]:
-    """Return handle → its buckets, how many entries there are, and what is wrong with them.
-
-    What expired may still be there while it is being swept, and is not told.
-    """
-    problems = []
-    entries: defaultdict[int, list[int]] = defaultdict(list)
-    counts: Counter[str] = Counter()
-    floor = int(contents.meta.get(b"floor", 0))
-    long_ids = set(unpack_buckets(contents.long_list).tolist())
-    shards = int(contents.meta.get(b"shards", FIRST_SHARDS))
-    for shard, value in contents.shards.items():
-        pairs = np.frombuffer(value, dtype="<u4").reshape(-1, 2).tolist()
-        counts["light"] += len(pairs)
-        handles = [handle for _, handle in pairs]
-        if not pairs or sorted(handles) != handles or len({*map(tuple, pairs)}) != len(pairs):
-            problems.append(f"bucket shard {shard} is empty or out of order")
-        for rest, handle in pairs:
-            bucket = ((shard % FIRST_SHARDS) << 32) | rest
-            if _shard_of(bucket, shards) != shard:
-                problems.append(f"bucket {bucket} is in the wrong shard {shard}")
-            if bucket in long_ids:
-                problems.append(f"bucket {bucket} is long and in shard {shard}")
-            entries[handle].append(bucket)
-    counts["all"] = counts["light"]
-    for bucket, value in contents.long_buckets.items():
-        handles = np.frombuffer(value, dtype="<u4").tolist()
-        counts["all"] += len(handles)
-        if bucket not in long_ids:
-            problems.append(f"long bucket {bucket} is not in their list")
-        if not handles or sorted(set(handles)) != handles:
-            problems.append(f"long bucket {bucket} is empty or out of order")
-        for handle in handles:
-            entries[handle].append(bucket)
-    for handle in [handle for handle in entries if handle <= floor]:
-        if not contents.expiring:
-            problems.append(f"handle {handle} has expired and is in buckets")
-        del entries[handle]
-    return entries, counts, problems
-
-
 def _check_newest(contents: _Contents) -> list[str]:
     last = int(contents.meta.get(b"handle", 0))
     problems = []
@@ -367,10 +335,3 @@ def _check_newest(contents: _Contents) -> list[str]:
         elif handle not in contents.assignments:
             problems.append(f"handle {handle} is noted among the newest and not stored")
     return problems
-
-
-def _shard_of(bucket_id: int, shards: int) -> int:
-    """Return the shard of a bucket: linear hashing, as the scripts do it."""
-    power = FIRST_SHARDS << ((shards // FIRST_SHARDS).bit_length() - 1)
-    shard = ((bucket_id >> 32) + FIRST_SHARDS * (bucket_id & 0xFFFFFFFF)) % (2 * power)
-    return shard if shard < shards else shard - power

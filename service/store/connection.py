@@ -46,7 +46,7 @@ from service.store.scripts import load_script
 
 Argument = bytes | str | int | float
 
-_CONNECT_TIMEOUT_SECONDS: Final = 0.5
+_CONNECT_TIMEOUT_SECONDS: Final = 1.0
 _PING_TIMEOUT_SECONDS: Final = 0.9
 _MAX_CONNECTIONS: Final = 64
 _MOST_KEPT: Final = 8

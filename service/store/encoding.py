@@ -11,7 +11,9 @@ import numpy as np
 
 from clustering.articles import UInt8Array, UInt64Array
 from clustering.errors import CorruptRecordError
+from clustering.propose import SLOT_BITS, TEXT_BIT
 from service.store import ExistingArticle, StoredArticle, StoredCluster
+from service.store.bucket_loops import sorted_buckets
 
 _HEADER: Final = struct.Struct("<16sIdH")
 HEADER_BYTES: Final = _HEADER.size
@@ -19,6 +21,8 @@ _CLUSTER: Final = struct.Struct("<BIIdd")
 _STATES: Final = {1: "open", 2: "merged", 3: "empty"}
 _BUCKET: Final = np.dtype([("rest", "<u4"), ("head", "<u2")])
 _BUCKET_BITS: Final = 44
+_FIRST_TEXT: Final = np.uint64(TEXT_BIT)
+_SLOT_MASK: Final = np.uint64((1 << SLOT_BITS) - 1)
 
 # Ids go into packed fields and comma-separated lists, and short ones keep hashes compact.
 _MINTED_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -41,7 +45,8 @@ def pack_buckets(
     Raises
     ------
     ValueError
-        For an id beyond 44 bits, a number of weights that is not the number of ids, or weight 0.
+        For an id beyond 44 bits, one of a text bucket with a slot, a number of weights that is not
+        the number of ids, or weight 0.
     """
     ids, weights = distinct_buckets(bucket_ids, bucket_weights)
     return pack_ids(ids), weights.tobytes()
@@ -51,17 +56,21 @@ def distinct_buckets(
     bucket_ids: UInt64Array, bucket_weights: UInt8Array | None = None
 ) -> tuple[UInt64Array, UInt8Array]:
     """Return distinct buckets and their weights, in ascending order; see `pack_buckets`."""
-    ids, first = np.unique(np.asarray(bucket_ids, dtype=np.uint64), return_index=True)
+    given_ids = np.ascontiguousarray(bucket_ids, dtype=np.uint64)
+    given_weights = np.ones(given_ids.size, dtype=np.uint8)
+    if bucket_weights is not None:
+        given_weights = np.ascontiguousarray(bucket_weights, dtype=np.uint8)
+        if given_weights.shape != given_ids.shape:
+            raise ValueError(
+                f"{given_ids.size} buckets have {given_weights.size} weights: give each one"
+            )
+    ids, weights = sorted_buckets(given_ids, given_weights)
     if ids.size and int(ids[-1]) >> _BUCKET_BITS:
         raise ValueError(f"bucket ids have {_BUCKET_BITS} bits, and one is {int(ids[-1])}")
-    weights = np.ones(ids.size, dtype=np.uint8)
-    if bucket_weights is not None:
-        given = np.asarray(bucket_weights, dtype=np.uint8)
-        if given.shape != (len(bucket_ids),):
-            raise ValueError(f"{len(bucket_ids)} buckets have {given.size} weights: give each one")
-        weights = given[first]
-        if weights.size and not weights.min():
-            raise ValueError("a bucket's weight is at least 1")
+    if (ids[ids.searchsorted(_FIRST_TEXT) :] & _SLOT_MASK).any():
+        raise ValueError(f"the lowest {SLOT_BITS} bits of a text bucket's id are clear")
+    if weights.size and not weights.min():
+        raise ValueError("a bucket's weight is at least 1")
     return ids, weights
 
 

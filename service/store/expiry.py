@@ -28,8 +28,8 @@ ARTICLES_PER_STEP: Final = keys.HANDLES_PER_SHARD
 """Articles that one script removes: one assignment hash, measured 2.2 ms of the server's time."""
 
 SHARDS_PER_STEP: Final = 512
-LONG_BUCKETS_PER_STEP: Final = 512
-"""Bucket shards, or long buckets, that one script sweeps."""
+LONG_GROUPS_PER_STEP: Final = 256
+"""Bucket shards, or long groups of buckets, that one script sweeps."""
 
 TOMBSTONE_SHARDS: Final = 4096
 TOMBSTONE_SHARDS_PER_STEP: Final = 64
@@ -128,7 +128,7 @@ class ExpiringClusterStore(RedisClusterStore):
             return await self._expire_articles(status, now_seconds)
         answer = self._checked(
             await self._connection.run(
-                "sweep_buckets", self._opened(), SHARDS_PER_STEP, LONG_BUCKETS_PER_STEP
+                "sweep_buckets", self._opened(), SHARDS_PER_STEP, LONG_GROUPS_PER_STEP
             )
         )
         ended = 0 if answer[1] else status.swept_partitions

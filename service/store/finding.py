@@ -94,11 +94,11 @@ class FindingStore(NewcomerReader):
     ) -> Finding:
         read = {item.handle: item.record for item in candidates}
         state = found.state
-        articles = []
-        for handle, weight, kept in zip(found.handles, found.weights, known, strict=True):
-            record = read.get(handle) if kept is None else kept
-            if record is not None:
-                articles.append(FoundArticle(handle, weight, record))
+        articles = [
+            FoundArticle(handle, weight, record)
+            for handle, weight, kept in zip(found.handles, found.weights, known, strict=True)
+            if (record := read.get(handle) if kept is None else kept) is not None
+        ]
         return Finding(
             horizon=state.horizon,
             frequency_epoch=state.frequency_epoch,

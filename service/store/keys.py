@@ -11,8 +11,9 @@ key                    type      holds
 =====================  ========  ===============================================================
 meta                   hash      layout, fingerprint, engine, last handle, article counts, epoch
                                  of tables; ``born``, ``rewritten``: the mark of kept records;
-                                 shards, entries in them and in all, long buckets, generation of
-                                 their list; floor: the highest handle that has expired
+                                 shards, bytes in them, entries in buckets, items in the list of
+                                 long groups, its generation; floor: the highest handle that has
+                                 expired
 i:SHARD                hash      16-byte digest of an article id → handle
 a:HANDLE/128           hash      handle % 128 → length of cluster id, cluster id, group id
 r:HANDLE               string    packed features
@@ -26,12 +27,14 @@ p                      hash      time partition → its first handle; its number
                                  counted from 1970, on the clock of its first writer
 x                      hash      what is expiring, while something is; ``next``: the lowest handle
                                  still to be looked at; ``shard``, ``long``: the first shard, and
-                                 long bucket in ``longs``, that may still hold entries of what
+                                 item of ``longs``, that may still hold entries of what
                                  expired; ``partitions``: how many are expiring
-b:SHARD                string    entries of buckets: lower 32 bits of the bucket's id, handle (8
-                                 bytes), in ascending order of handles; see ``buckets``
-h:HEAD.REST            string    handles of a long bucket, 4 bytes each, ascending
-longs                  string    ids of the long buckets, 6 bytes each, in the order they became so
+b:SHARD                string    entries of light groups of buckets, in ascending order of
+                                 handles; see ``scripts/buckets.lua``
+h:HEAD.REST            string    entries of a long group
+h:HEAD.REST.SLOT       string    handles in a bucket of a spread group, 4 bytes each
+longs                  string    which groups are long or spread, 6 bytes each, in the order they
+                                 became so
 longs:next             string    the list that will take its place, while it is swept
 n                      hash      handle % 256 → handle, wave (8 bytes) and packed buckets of the
                                  newest articles
@@ -64,7 +67,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-LAYOUT_VERSION: Final = 2
+LAYOUT_VERSION: Final = 3
 """Changes whenever stored bytes change their meaning."""
 
 META: Final = "meta"
@@ -111,7 +114,10 @@ FIRST_SHARDS: Final = 4096
 """Bucket shards that a collection begins with."""
 
 LONG_FROM: Final = 16
-"""Entries from which a bucket is long: it has a key of its own."""
+"""Articles from which a group of buckets is long: it has a key of its own."""
+
+SPREAD_FROM_BYTES: Final = 10_240
+"""Bytes beyond which a long group is spread: each of its buckets has a key. Some 1,100 articles."""
 
 NEWEST_ARTICLES: Final = 256
 """Articles whose buckets are noted for whoever writes next."""

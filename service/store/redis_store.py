@@ -31,6 +31,7 @@ from service.store import (
     keys,
 )
 from service.store.bucket_reading import is_stale
+from service.store.buckets import groups_of
 from service.store.check import find_contradictions
 from service.store.connection import Argument, Connection
 from service.store.constraints import ConstraintStore
@@ -305,9 +306,12 @@ class RedisClusterStore(FindingStore, PlanStore, ConstraintStore):
         old, new = (
             distinct_buckets(ids)[0] for ids in (rewrite.replaced_bucket_ids, rewrite.bucket_ids)
         )
+        # What is written down together changes together.
+        changed = groups_of(np.setxor1d(old, new))
+        left, entered = (ids[np.isin(groups_of(ids), changed)] for ids in (old, new))
 
         def arguments() -> list[Argument]:
-            _, _, *added = self._placed(np.setdiff1d(new, old))
+            _, _, *added = self._placed(entered)
             return [
                 self._opened(),
                 repr(float(rewrite.now_seconds)),
@@ -319,7 +323,7 @@ class RedisClusterStore(FindingStore, PlanStore, ConstraintStore):
                 int(new.size > 0) - int(old.size > 0),
                 pack_ids(new),
                 "1" if self._bucket_ids_of is None else "0",
-                *self._placed(np.setdiff1d(old, new)),
+                *self._placed(left),
                 *added,
             ]
 

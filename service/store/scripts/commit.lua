@@ -9,11 +9,13 @@ local header, document, record = take(), take(), take()
 local cluster_id, group_id = take(), take()
 local buckets, weights, keep_buckets = take(), take(), take()
 -- Where its buckets are, as the caller knows it (buckets.py), and which of them are to become long.
-local generation, known_longs, light, long, due = take(), take_number(), take(), take(), take()
+local generation, known_longs, light, long, spread = take(), take_number(), take(), take(), take()
+local due = take()
 local least, share, least_weight = take_number(), take_number(), take_number()
 local wave, wave_articles = take(), take_number()
 local constraint_epoch = take()
-local replaced, old_light, old_long, old_record = take_number(), take(), take(), take()
+local replaced, old_light, old_long, old_spread = take_number(), take(), take(), take()
+local old_record = take()
 local now_number = tonumber(now)
 
 local meta = call('HMGET', base .. K.META, 'fingerprint', 'handle', 'indexed', 'constraint_epoch',
@@ -23,11 +25,12 @@ if meta[1] ~= fingerprint then
     return {'mismatch', meta[1] or ''}
 end
 local layout = layout_of(meta, 7)
-light, long = placed(layout, generation, known_longs, light, long)
+light, long, spread = placed(layout, generation, known_longs, light, long, spread)
 if not light then
     return {'stale'}
 end
-old_light, old_long = placed(layout, generation, known_longs, old_light, old_long)
+old_light, old_long, old_spread = placed(layout, generation, known_longs, old_light, old_long,
+                                         old_spread)
 if constraint_epoch ~= '' and tonumber(constraint_epoch) ~= (tonumber(meta[4]) or 0) then
     return {'conflict', 'constraints changed meanwhile'}
 end
@@ -71,9 +74,8 @@ if last_handle > horizon and #buckets > 0 then
                 if place then
                     local weight = byte(weights, place + 1)
                     if weight == 1 and counts[place] == nil then
-                        local rest, head = bucket_at(bucket, 1)
-                        counts[place] = not has_more_than(layout, overfull, rest, head,
-                                                          find_item(long, bucket, 6))
+                        counts[place] = not has_more_than(layout, overfull, bucket,
+                                                          kind_of_bucket(long, spread, bucket))
                     end
                     if weight > 1 or counts[place] then
                         sum = sum + weight
@@ -165,9 +167,9 @@ end
 -- From here on everything is written.
 call('HSET', base .. K.META, 'handle', handle)
 if replaced > 0 then
-    remove_from_buckets(layout, old_light, old_long, replaced)
+    remove_from_buckets(layout, old_light, old_long, old_spread, replaced)
     forget_noted(replaced)
-    if #old_light + #old_long > 0 then
+    if #old_light + #old_long + #old_spread > 0 then
         call('HINCRBY', base .. K.META, 'indexed', -1)
     end
     call('DEL', numbered(K.RECORD, replaced), numbered(K.DOCUMENT, replaced),
@@ -192,7 +194,7 @@ if #buckets > 0 then
         call('HSET', base .. K.PARTITIONS, partition_number, handle)
         call('HSET', base .. K.META, 'partition', partition_number)
     end
-    add_to_buckets(layout, light, long, due, handle)
+    add_to_buckets(layout, light, long, spread, due, handle)
     if keep_buckets == '1' then
         call('SET', base .. K.FORWARD .. handle, buckets)
     end

@@ -3,7 +3,7 @@
 -- Remove every trace of an article, if its handle is still the one that was read.
 local fingerprint, now = take(), take()
 local id_shard, digest, handle, record = take(), take(), take_number(), take()
-local generation, known_longs, light, long = take(), take_number(), take(), take()
+local generation, known_longs, light, long, spread = take(), take_number(), take(), take(), take()
 
 local found = call('HGET', base .. K.META, 'fingerprint')
 if found ~= fingerprint then
@@ -16,14 +16,14 @@ if record_name(handle) ~= record then
     return {'conflict', 'the article was prepared anew meanwhile'}
 end
 local layout = read_layout()
-light, long = placed(layout, generation, known_longs, light, long)
+light, long, spread = placed(layout, generation, known_longs, light, long, spread)
 if not light then
     return {'stale'}
 end
-local indexed = #light + #long > 0
+local indexed = #light + #long + #spread > 0
 remove_article(handle, id_shard, digest, indexed)
 if indexed then
-    remove_from_buckets(layout, light, long, handle)
+    remove_from_buckets(layout, light, long, spread, handle)
     write_layout(layout)
 end
 cause = BY_DELETION

@@ -21,7 +21,7 @@ local answer, clusters, wanted, known = {}, {}, {}, {}
 for i = 1, #handles / 4 do
     local assignment = call('HGET', assignment_place(handle_at(handles, 4 * i - 4))) or ''
     answer[i] = assignment
-    if assignment ~= '' then
+    if assignment ~= '' and (i <= naming or switching() == 'folding') then
         local id = parse_assignment(assignment)
         clusters[#clusters + 1] = id
         if i <= naming and #wanted < most_clusters and not known[id] then

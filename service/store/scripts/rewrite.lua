@@ -7,7 +7,8 @@ local record, document = take(), take()
 local indexed, buckets, keep_buckets = take_number(), take(), take()
 -- Where the buckets are that it leaves and that it comes into, as the caller knows it.
 local generation, known_longs = take(), take_number()
-local old_light, old_long, new_light, new_long = take(), take(), take(), take()
+local old_light, old_long, old_spread = take(), take(), take()
+local new_light, new_long, new_spread = take(), take(), take()
 
 local found = call('HGET', base .. K.META, 'fingerprint')
 if found ~= fingerprint then
@@ -19,11 +20,13 @@ if record_name(handle) ~= old_record
     return {'ok', 0}
 end
 local layout = read_layout()
-old_light, old_long = placed(layout, generation, known_longs, old_light, old_long)
+old_light, old_long, old_spread = placed(layout, generation, known_longs, old_light, old_long,
+                                         old_spread)
 if not old_light then
     return {'stale'}
 end
-new_light, new_long = placed(layout, generation, known_longs, new_light, new_long)
+new_light, new_long, new_spread = placed(layout, generation, known_longs, new_light, new_long,
+                                         new_spread)
 touch(read_assignment(handle)).dirty = true
 
 local document_key = base .. K.DOCUMENT .. handle
@@ -34,8 +37,8 @@ call('SET', base .. K.RECORD .. handle, record)
 call('HINCRBY', base .. K.META, 'rewritten', 1) -- whoever keeps records forgets them
 call('SET', document_key, header .. document)
 
-remove_from_buckets(layout, old_light, old_long, handle)
-if #new_light + #new_long > 0 then
+remove_from_buckets(layout, old_light, old_long, old_spread, handle)
+if #new_light + #new_long + #new_spread > 0 then
     local oldest, oldest_first
     local raw = call('HGETALL', base .. K.PARTITIONS)
     for i = 1, #raw, 2 do
@@ -51,7 +54,7 @@ if #new_light + #new_long > 0 then
         -- Nothing as old had buckets until now: the oldest partition begins earlier.
         call('HSET', base .. K.PARTITIONS, oldest, handle)
     end
-    insert_into_buckets(layout, new_light, new_long, handle)
+    insert_into_buckets(layout, new_light, new_long, new_spread, handle)
 end
 write_layout(layout)
 if handle > (tonumber(call('HGET', base .. K.META, 'handle')) or 0) - NEWEST_ARTICLES then

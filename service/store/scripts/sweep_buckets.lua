@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- uses: common buckets
 -- Take the entries of articles that expired out of some buckets: shard by shard first, then the long
--- buckets, whose list is written anew without those that are empty.
--- Arguments: fingerprint, number of shards, number of long buckets. Answer: 1 while more is left.
+-- groups, whose list is written anew without those that are empty.
+-- Arguments: fingerprint, number of shards, number of long groups. Answer: 1 while more is left.
 local fingerprint, shard_count, long_count = take(), take_number(), take_number()
 local found = call('HGET', base .. K.META, 'fingerprint')
 if found ~= fingerprint then
@@ -16,13 +16,14 @@ if not shard and not long then
 end
 local layout = read_layout()
 
--- What is left of entries in ascending order of handles.
-local function living(value, bytes)
-    local at = 0
-    while at < #value and handle_at(value, at + bytes - 4) <= layout.floor do
-        at = at + bytes
+-- How many bytes of entries in ascending order of handles have expired, and buckets they were in.
+local function expired(value, after)
+    local at, removed = 1, 0
+    while at <= #value and handle_at(value, at - 1) <= layout.floor do
+        local following, buckets = after(value, at)
+        at, removed = following, removed + buckets
     end
-    return at
+    return at - 1, removed
 end
 
 if shard then
@@ -30,10 +31,12 @@ if shard then
     for number = shard, last do
         local key = format(shard_format, number)
         local value = call('GET', key)
-        local cut = value and living(value, 8) or 0
-        if cut > 0 then
-            set_or_delete(key, sub(value, cut + 1))
-            layout.light, layout.entries = layout.light - cut / 8, layout.entries - cut / 8
+        if value then
+            local cut, removed = expired(value, after_in_shard)
+            if cut > 0 then
+                set_or_delete(key, sub(value, cut + 1))
+                layout.light, layout.entries = layout.light - cut, layout.entries - removed
+            end
         end
     end
     if last + 1 < layout.shards then
@@ -48,28 +51,48 @@ if shard then
     return {'ok', 1}
 end
 
-local some, kept = call('GETRANGE', list, 6 * long, 6 * (long + long_count) - 1), {}
-for at = 1, #some, 6 do
-    local key = long_key(bucket_at(some, at))
+-- Take what expired out of a string; returns whether anything is left.
+local function sweep(key, after)
     local first = call('GETRANGE', key, 0, 3)
-    if first ~= '' and handle_at(first, 0) <= layout.floor then
-        local value = call('GET', key)
-        local cut = living(value, 4)
-        set_or_delete(key, sub(value, cut + 1))
-        layout.entries = layout.entries - cut / 4
-        if cut == #value then
-            first = ''
+    if first == '' then
+        return false
+    elseif handle_at(first, 0) > layout.floor then
+        return true
+    end
+    local value = call('GET', key)
+    local cut, removed = expired(value, after)
+    set_or_delete(key, sub(value, cut + 1))
+    layout.entries = layout.entries - removed
+    return cut < #value
+end
+
+-- A spread group is as much work as many long ones.
+local some, kept = call('GETRANGE', list, 6 * long, 6 * (long + long_count) - 1), {}
+local at, work = 1, 0
+while at <= #some and work < long_count do
+    local low, high, head, is_text = name_at(some, at)
+    local is_kept = false
+    if byte(some, at + 5) == LONG then
+        work = work + 1
+        is_kept = sweep(long_key(low, high, head), walk_of_long(is_text))
+    else
+        work = work + SLOTS
+        for slot = 0, SLOTS - 1 do
+            is_kept = sweep(format(spread_format, head, low + 65536 * high, slot), after_handle)
+                      or is_kept
         end
     end
-    if first ~= '' then
+    if is_kept then
         kept[#kept + 1] = sub(some, at, at + 5)
     end
+    at = at + 6
 end
 if #kept > 0 then
     call('APPEND', next_list, table.concat(kept))
 end
-if long + #some / 6 < layout.longs then
-    call('HSET', expiring, 'long', long + #some / 6)
+local done = long + (at - 1) / 6
+if done < layout.longs then
+    call('HSET', expiring, 'long', done)
     write_layout(layout)
     return {'ok', 1}
 end

@@ -15,7 +15,7 @@ from clustering.propose.kernel_sets import (
 )
 
 # Few values, so that they repeat; and large ones, so that all bits count.
-HASHES = st.one_of(st.integers(0, 6), st.integers(0, 2**64 - 1))
+HASHES = st.one_of(st.integers(1, 6), st.integers(1, 2**64 - 1))
 SETS = st.lists(st.lists(HASHES, max_size=20), min_size=1, max_size=8)
 
 

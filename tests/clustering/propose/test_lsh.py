@@ -27,8 +27,15 @@ from clustering.propose import (
     bucket_weights,
     candidate_pairs,
 )
-from clustering.propose.lsh import BUCKET_BITS, EVENT_WEIGHT, TEXT_BIT, TEXT_WEIGHT, s_curve
-from clustering.propose.signatures import event_signature, text_signature
+from clustering.propose.lsh import (
+    BUCKET_BITS,
+    EVENT_WEIGHT,
+    SLOT_BITS,
+    TEXT_BIT,
+    TEXT_WEIGHT,
+    s_curve,
+)
+from clustering.propose.signatures import REPEAT_STEP, event_signature, text_signature
 
 SCHEME = SignatureScheme()
 
@@ -57,14 +64,39 @@ def test_bucket_ids_are_44_bits_text_first() -> None:
     assert np.unique(ids).size == ids.size
 
 
-def test_bits_outside_the_text_bit_are_uniform() -> None:
-    ids: UInt64Array = np.unique(
-        np.concatenate([bucket_ids(features_of(n, [n, n + 1]), SCHEME) for n in range(300)])
-    )
-    for bit in range(BUCKET_BITS):
-        if 1 << bit != TEXT_BIT:
-            share = ((ids >> np.uint64(bit)) & np.uint64(1)).mean()
-            assert abs(share - 0.5) < 5 * 0.5 / math.sqrt(ids.size)
+def test_the_lower_bits_of_groups_are_uniform() -> None:
+    ids = np.concatenate([bucket_ids(features_of(n, [n, n + 1]), SCHEME) for n in range(2000)])
+    groups: UInt64Array = np.unique(ids >> np.uint64(SLOT_BITS))
+    assert ((groups >> np.uint64(35) == 1) | (groups < 1 << 32)).all()
+    for some in (groups[groups < 1 << 32], groups[groups >= 1 << 35]):
+        for bit in range(32):
+            share = ((some >> np.uint64(bit)) & np.uint64(1)).mean()
+            assert abs(share - 0.5) < 5 * 0.5 / math.sqrt(some.size)
+
+
+def test_buckets_of_a_term_are_few_groups() -> None:
+    """Of every two repeats one; whatever order the tokens are in."""
+    terms = np.arange(1, 6, dtype=np.uint32) * np.uint32(77)
+    repeats = np.arange(5, dtype=np.uint32) * np.uint32(REPEAT_STEP)
+    tokens = (terms[None, :] + repeats[:, None]).ravel().tolist()
+    ids = bucket_ids(features_of(1, tokens), SCHEME)[SCHEME.text_bands :]
+    assert np.unique(ids >> np.uint64(SLOT_BITS)).size == 5 * 3
+    # Each band is in one slot: its number, or 128 more where a second repeat was the least.
+    assert ((ids & np.uint64(127)) == np.arange(128)).all()
+    second = (ids & np.uint64(128)) != 0
+    assert 0.2 < second.mean() < 0.6
+    shuffled = np.random.default_rng(3).permutation(tokens).tolist()
+    assert (bucket_ids(features_of(1, shuffled), SCHEME)[SCHEME.text_bands :] == ids).all()
+    # And a lone token of the middle is as any other.
+    assert np.unique(bucket_ids(features_of(1, tokens[7:8]), SCHEME) >> np.uint64(8)).size == 26
+
+
+def test_more_bands_than_slots() -> None:
+    scheme = replace(SCHEME, event_bands=300)
+    ids = bucket_ids(features_of(1, [5, 6, 7]), scheme)[scheme.text_bands :]
+    assert np.unique(ids).size == 300
+    assert np.unique(ids >> np.uint64(SLOT_BITS)).size == 9
+    assert int(ids.max()) < TEXT_BIT
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TextKind if kind is not TextKind.ORDINARY])

@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from clustering.propose import BucketLimits, CandidateIndex, bucket_weights
-from clustering.propose.lsh import TEXT_BIT
+from clustering.propose.lsh import SLOT_BITS, TEXT_BIT
 from service.store import SnapshotArticle, StoredMember
 from service.store.redis_store import RedisClusterStore
 from tests.service.store.helpers import (
@@ -85,7 +85,12 @@ async def test_candidates_equal_the_index_in_memory(url: str, days: float) -> No
     await store.open(FINGERPRINT)
     twin = CandidateIndex(limits)
     pool = rng.integers(0, 1 << 44, 60, dtype=np.uint64) & ~np.uint64(TEXT_BIT)
+    # Text buckets, and groups of several.
+    pool[:15] &= ~np.uint64((1 << SLOT_BITS) - 1)
     pool[:15] |= np.uint64(TEXT_BIT)
+    pool[20:50] = pool[20:50] & np.uint64((1 << SLOT_BITS) - 1) | np.repeat(
+        pool[20:26], 5
+    ) & ~np.uint64(0xFF)
     # Most articles are in the first buckets, few in the last: some get over-full.
     popularity = 1 / np.arange(1, pool.size + 1)
     popularity = rng.permutation(popularity / popularity.sum())
@@ -171,7 +176,7 @@ async def test_a_replaced_article_may_stay_alone_in_its_cluster(store: RedisClus
 async def test_deleting_leaves_no_trace(url: str, recomputed: bool) -> None:
     store = RedisClusterStore(url, bucket_ids_of=buckets_of_record if recomputed else None)
     await store.open(FINGERPRINT)
-    common = [7, TEXT_BIT | 9]
+    common = [7, TEXT_BIT | 9 << SLOT_BITS]
     for number in range(40):  # so many that the common buckets have keys of their own
         await put(store, f"old {number}", [*common, 100 + number], cluster_id="c_old")
     await put(store, "warm", [*common, 500], cluster_id="c_new")

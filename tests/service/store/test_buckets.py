@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from redis import Redis
 
 from clustering.articles import UInt64Array
 from clustering.propose import BucketLimits, CandidateIndex, bucket_weights
-from clustering.propose.lsh import TEXT_BIT
+from clustering.propose.lsh import SLOT_BITS, TEXT_BIT
 from service.store import (
     BucketQuery,
     Commit,
@@ -21,10 +21,10 @@ from service.store import (
     StoredArticle,
     Surroundings,
     keys,
+    scripts,
 )
-from service.store.bucket_loops import BucketSet, counted_entries
+from service.store.bucket_loops import LIGHT, LONG, SPREAD, BucketSet, counted_entries
 from service.store.buckets import KnownBuckets
-from service.store.encoding import pack_ids
 from service.store.expiry import ExpiringClusterStore
 from tests.service.store.helpers import (
     FINGERPRINT,
@@ -38,6 +38,16 @@ from tests.service.store.helpers import (
 
 DAY = 86_400.0
 LIMITS = BucketLimits(min_bucket_articles=20, max_bucket_share=0.1, max_text_bucket_articles=9)
+
+
+@pytest.fixture
+def spread_from_bytes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let groups be spread that are small enough for a test."""
+    monkeypatch.setitem(scripts._NUMBERS, "SPREAD_FROM_BYTES", 140)
+    scripts.load_script.cache_clear()
+    yield
+    monkeypatch.undo()
+    scripts.load_script.cache_clear()
 
 
 @pytest.fixture
@@ -73,21 +83,30 @@ async def candidates(
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("spread_from_bytes")
 @pytest.mark.parametrize("seed", range(3))
 async def test_all_processes_read_what_the_index_in_memory_has(
     stores: list[ExpiringClusterStore], seed: int
 ) -> None:
     """Each of them posts, updates, deletes, rewrites and expires; any of them asks."""
     rng = random.Random(seed)
+    names = [rng.randrange(1 << 35) for _ in range(7)]
     pool = np.array(
-        [rng.randrange(1 << 44) & ~TEXT_BIT | (TEXT_BIT if k < 8 else 0) for k in range(50)],
+        [
+            # Some groups of several buckets, and text buckets.
+            TEXT_BIT | rng.randrange(1 << 35) << SLOT_BITS
+            if k < 8
+            else (names[k % 7] if k < 32 else rng.randrange(1 << 35)) << SLOT_BITS
+            | rng.randrange(1 << SLOT_BITS)
+            for k in range(50)
+        ],
         dtype=np.uint64,
     )
     chances = [1 / (1 + k) for k in range(50)]
     rng.shuffle(chances)
     twin = CandidateIndex(LIMITS)
     there: dict[str, tuple[int, UInt64Array, float]] = {}
-    longest = 0
+    longest = spread = 0
     for step in range(300):
         store, now = rng.choice(stores), NOW + step * DAY / 2
         ids = bucket_array(rng.choices(pool.tolist(), chances, k=rng.choice([0, 6, 18])))
@@ -130,7 +149,9 @@ async def test_all_processes_read_what_the_index_in_memory_has(
                 assert await candidates(store, wanted, limit) == twin.candidates(wanted, limit)
                 assert await store.check() == []
             longest = max(longest, store._buckets.long_count)
+            spread = max(spread, len(store._buckets._spreads))
     assert longest > 5
+    assert spread > 2
     assert (await stores[0].expiry_status()).expired_articles > 20
 
 
@@ -163,9 +184,9 @@ async def test_a_list_that_was_written_anew(stores: list[ExpiringClusterStore]) 
     """Who knows the long buckets of an older generation writes and removes all the same."""
     old, sweeper, _ = stores
     for number in range(keys.LONG_FROM + 3):
-        await put(old, f"{number}", [1, 2], cluster_id="c_a")
+        await put(old, f"{number}", [1, 2, 1 << SLOT_BITS], cluster_id="c_a")
     for number in range(keys.LONG_FROM + 3):
-        await put(old, f"{number}", [5, 6], cluster_id="c_b", now=NOW + 40 * DAY)
+        await put(old, f"{number}", [5 << 8, 6 << 8], cluster_id="c_b", now=NOW + 40 * DAY)
     known = old._buckets.known
     assert known[1] == 4
     step = await sweeper.expire_step(received_before_seconds=NOW + DAY, now_seconds=NOW + 41 * DAY)
@@ -177,10 +198,11 @@ async def test_a_list_that_was_written_anew(stores: list[ExpiringClusterStore]) 
     assert old._buckets.known[0] != known[0]
     assert old._buckets.known[1] == 2  # the empty ones are in the list no longer
     old._buckets = KnownBuckets(old._keys)
-    stored = await old.commit(commit_of("new", [1, 5, 9], cluster_id="c_n", horizon=999))
+    buckets = [1, 5 << SLOT_BITS, 9]
+    stored = await old.commit(commit_of("new", buckets, cluster_id="c_n", horizon=999))
     assert stored.handle
     assert await old.check() == []
-    found = await candidates(sweeper, bucket_array([5, 9]), 99)
+    found = await candidates(sweeper, bucket_array(buckets[1:]), 99)
     assert found[0] == (stored.handle, 2)
     assert len(found) == keys.LONG_FROM + 3
 
@@ -190,11 +212,62 @@ async def test_a_bucket_that_nobody_asked_to_be_long_becomes_so(
     stores: list[ExpiringClusterStore],
 ) -> None:
     store = stores[0]
-    for number in range(600):  # without a probe, which would have told
+    for number in range(1000):  # without a probe, which would have told
         await store.commit(commit_of(f"{number}", [7], cluster_id=f"c_{number}", horizon=number))
     assert await store.check() == []
     await candidates(store, bucket_array([7]), 5)
     assert store._buckets.long_count == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("spread_from_bytes")
+@pytest.mark.parametrize(("articles", "kind"), [(9, LIGHT), (20, LONG), (40, SPREAD)])
+async def test_a_newer_article_is_no_conflict_where_the_bucket_is_over_full(
+    url: str, articles: int, kind: int
+) -> None:
+    """Wherever it is; another bucket of its group counts for itself, and what expired does not."""
+    limits = BucketLimits(min_bucket_articles=8, max_bucket_share=0)
+    store = ExpiringClusterStore(url, bucket_ids_of=buckets_of_record, bucket_limits=limits)
+    await store.open(FINGERPRINT)
+    full, sparse = 1, 2
+    beside = 7 << keys.FIRST_SHARDS.bit_length() - 1 + SLOT_BITS | 1  # in the same shard
+    old = articles - 4 if articles > 9 else 0
+    for number in range(articles):
+        now = NOW if number < old else NOW + 60 * DAY
+        await put(store, f"{number}", [full, beside], cluster_id=f"c_{number}", now=now)
+    await candidates(store, bucket_array([full]), 1)
+    place = store._buckets.place(bucket_array([full]), np.ones(1, "u1"))
+    assert place.kinds.tolist() == [kind]
+
+    async def conflicts(ids: list[int]) -> bool:
+        """Whether somebody who comes first with the same buckets is a conflict."""
+        horizon = (await store.probe("x", bucket_array(ids), limit=0)).horizon
+        now = NOW + 60 * DAY
+        newer = await put(store, f"newer {horizon}", ids, cluster_id=f"n_{horizon}", now=now)
+        commit = commit_of("x", ids, cluster_id=f"x_{horizon}", horizon=horizon, now=now)
+        try:
+            await store.commit(commit)
+        except ConflictError:
+            return True
+        assert newer.handle > horizon
+        await store.delete_article("x", now_seconds=NOW)
+        return False
+
+    assert not await conflicts([full])
+    assert await conflicts([sparse])
+    assert await conflicts([full, sparse])
+    if old:
+        step = await store.expire_step(
+            received_before_seconds=NOW + DAY, now_seconds=NOW + 70 * DAY
+        )
+        assert step.under_way
+        assert await conflicts([full])
+        while step.under_way:
+            step = await store.expire_step(
+                received_before_seconds=NOW + DAY, now_seconds=NOW + 70 * DAY
+            )
+    assert await store.check() == []
+    await store.close()
 
 
 @pytest.mark.anyio
@@ -209,14 +282,15 @@ async def test_articles_of_one_wave(stores: list[ExpiringClusterStore]) -> None:
         return replace(plain, wave=wave, wave_articles=expected)
 
     outcomes = await store.commit_many([commit("a", None), commit("b", 1), commit("c", 1)])
-    assert [type(item) for item in outcomes] == [StoredArticle, StoredArticle, ConflictError]
+    assert [type(item) for item in outcomes[:2]] == [StoredArticle, StoredArticle]
+    assert isinstance(outcomes[2], ConflictError)
     # Nothing came since, and the one before it is not there.
     alone = commit_of("f", [8], cluster_id="c_f", horizon=2)
     (outcome,) = await store.commit_many([replace(alone, wave=b"wave-two", wave_articles=1)])
     assert isinstance(outcome, ConflictError)
     await put(rival, "r", [2], cluster_id="c_r")
     outcomes = await store.commit_many([commit("d", None), commit("e", None)])
-    assert [type(item) for item in outcomes] == [ConflictError, ConflictError]
+    assert all(isinstance(item, ConflictError) for item in outcomes)
     assert (await store.counts())["articles"] == 3
     assert await store.check() == []
 
@@ -234,42 +308,90 @@ def test_a_set_of_buckets_is_one() -> None:
 
 
 def test_entries_count_as_the_rule_says() -> None:
-    shard = [(7, 1), (9, 1), (7, 2), (7, 5), (9, 6), (7, 8)]
-    ids = np.array([7, (1 << 32) | 9, 12], dtype=np.uint64)
-    words = np.array([*sum(shard, ()), *sum(shard, ()), 1, 2, 3, 4, 9], dtype=np.uint32)
-    ends = np.array([12, 24, 29])
+    def entry(handle: int, slots: str = "", rest: int | None = None) -> bytes:
+        packed = bytes(map(int, slots))
+        return (
+            handle.to_bytes(4, "little")
+            + (b"" if rest is None else rest.to_bytes(3, "little"))
+            + (bytes([len(packed)]) + packed if slots else b"")
+        )
+
+    text = TEXT_BIT | 5 << SLOT_BITS
+    # Entries of the groups 0 and 4,096 x 6, which another shard number would tell apart, of a text
+    # bucket, and of others: of those the first has the bytes of a wanted entry among its slots.
+    shard = (
+        entry(1, "12", 0)
+        + entry(2, "3", 6)
+        + entry(2, "124", 0)
+        + entry(3, "", text >> 20)
+        + entry(5, "2", 0)
+        + entry(6, "0007000000011", 9)
+        + entry(6, "", text >> 20)
+        + entry(8, "12", 0)
+        + entry(8, "", text >> 20)
+        + entry(9, "1", 0)
+    )
+    long = entry(2, "6") + entry(4, "567") + entry(7, "5") + entry(9, "5")
+    spread = entry(1) + entry(3) + entry(8)
+    values = [shard, long, spread, shard]
+    ids = np.array([1, 2, 7 << 8 | 5, 7 << 8 | 6, 9 << 8 | 1, text], dtype=np.uint64)
 
     def counted(weights: list[int], overfull: int, newest: int) -> list[tuple[int, int]]:
-        handles, entry_weights, sizes = counted_entries(
-            words,
-            ends,
+        handles, entry_weights, sizes, articles = counted_entries(
+            np.frombuffer(b"".join(values), dtype=np.uint8),
+            np.cumsum([len(value) for value in values]),
             ids,
-            np.array([False, False, True]),
             np.array(weights, dtype=np.uint8),
+            np.array([0, 2, 4, 5, 6]),
+            np.array([LIGHT, LONG, SPREAD, LIGHT], dtype=np.uint8),
             1,
             8,
             overfull,
             newest,
         )
-        assert sizes.tolist() == [3, 1, 3]  # above the floor of 1, up to the horizon of 8
+        assert sizes.tolist() == [2, 3, 2, 2, 2, 3]  # above the floor of 1, up to the horizon of 8
+        assert articles.tolist() == [3, 3, 2, 3]
         return list(zip(handles.tolist(), entry_weights.tolist(), strict=True))
 
-    everything = [(2, 1), (5, 1), (8, 1), (6, 8), (2, 1), (3, 1), (4, 1)]
-    assert counted([1, 8, 1], 3, 3) == everything
-    assert counted([1, 8, 1], 2, 3) == [(6, 8)]
-    assert counted([8, 8, 8], 1, 2) == [(5, 8), (8, 8), (6, 8), (3, 8), (4, 8)]
+    of_light, of_long = [(2, 2), (5, 1), (8, 2)], [(2, 1), (4, 2), (7, 1)]
+    of_spread = [(3, 1), (8, 1)]
+    of_text = [(3, 8), (6, 8), (8, 8)]
+    usual = [1, 1, 1, 1, 1, 8]
+    assert counted(usual, 3, 3) == of_light + of_long + of_spread + of_text
+    # The second bucket holds three articles.
+    assert counted(usual, 2, 2) == [(2, 1), (8, 1), *of_long, *of_spread, *of_text[1:]]
+    assert counted(usual, 1, 1) == [(8, 8)]
+    # Of heavier ones the newest count, whatever they are.
+    assert counted([2, 3, 1, 3, 4, 8], 2, 1) == [(8, 5), (4, 4), (7, 1), (8, 4), (8, 8)]
 
 
 def test_what_is_known_is_taken_over_in_order() -> None:
     known = KnownBuckets(keys.Keys("default"))
-    some = np.array([1, 2, 3], dtype=np.uint64)
+    some = np.array([1, 2, 3 << 11 | 7], dtype=np.uint64) << np.uint64(SLOT_BITS) | np.uint64(9)
+    # Rest and head of each, and that it is long; and then that the second is spread.
+    items = [b"\x01\0\0\0\0\x01", b"\x02\0\0\0\0\x01", b"\x07\x08\x01\0\0\x01"]
     assert known.learn((b"", 0), b"", [None, None, b"x", None])
     first = known.known
-    assert not known.learn(first, pack_ids(some[:1]), [b"5000", b"3", b"x", None])
+
+    def kinds() -> list[int]:
+        found: list[int] = known.place(some, np.ones(3, "u1")).kinds.tolist()
+        return found
+
+    assert not known.learn(first, items[0], [b"5000", b"3", b"x", None])
     assert known.known == (first[0], 1)
-    assert known.learn((first[0], 0), pack_ids(some), [b"5000", b"3", b"x", None])
-    assert known.place(some, np.ones(3, "u1")).is_long.tolist() == [True] * 3
+    assert kinds() == [LONG, LIGHT, LIGHT]
+    assert known.learn((first[0], 0), b"".join(items), [b"5000", b"3", b"x", None])
+    assert kinds() == [LONG] * 3
+    assert known.learn((first[0], 3), b"\x02\0\0\0\0\x02", [b"5000", b"4", b"x", None])
+    assert kinds() == [LONG, SPREAD, LONG]
     # Of another generation nothing holds, and what was read of the one before is not taken.
-    assert not known.learn(first, pack_ids(some), [b"5000", b"3", b"x", b"1"])
+    assert not known.learn(first, b"".join(items), [b"5000", b"3", b"x", b"1"])
     assert known.known[1] == 0
-    assert not known.place(some, np.ones(3, "u1")).is_long.any()
+    assert kinds() == [LIGHT] * 3
+
+
+def test_an_article_has_so_many_buckets_of_a_group() -> None:
+    known = KnownBuckets(keys.Keys("default"))
+    with pytest.raises(ValueError, match="255 buckets of one group"):
+        known.place(np.arange(256, dtype=np.uint64), np.ones(256, "u1"))
+    assert known.place(np.arange(1, 256, dtype=np.uint64), np.ones(255, "u1")).kinds.size == 1

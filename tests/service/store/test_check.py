@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
+from clustering.propose import SLOT_BITS
 from service.store.redis_store import RedisClusterStore
 from tests.service.store.helpers import put
 
@@ -26,23 +27,30 @@ DAMAGE: dict[str, tuple[list[tuple[str | bytes | int, ...]], str]] = {
     "listed in vain": ([("ZADD", f"{P}open", 5, "c_none")], "listed but has no record"),
     "foreign key": ([("SET", f"{P}strange", b"x")], "none of this layout"),
     "foreign list": ([("RPUSH", f"{P}strange", b"x")], "none of this layout"),
-    "lost long bucket": ([("DEL", f"{P}h:0.5")], "not in the buckets"),
-    "left long bucket": ([("SET", f"{P}h:0.9", b"x" * 64)], "not in their list"),
+    "lost long group": ([("DEL", f"{P}h:0.0")], "not in the buckets"),
+    "left long group": ([("SET", f"{P}h:0.9", b"x" * 64)], "not in their list"),
+    "left bucket of a spread group": ([("SET", f"{P}h:0.0.5", b"\1\0\0\0")], "not in their list"),
+    "listed as spread": ([("SETRANGE", f"{P}longs", 5, b"\2")], "not in their list as what it is"),
     "lost list": ([("DEL", f"{P}longs")], "not as long as is counted"),
-    "lost bucket": ([("DEL", f"{P}b:0")], "not in the buckets"),
-    "miscounted entries": ([("HINCRBY", f"{P}meta", "light", 1)], "entries of light buckets"),
+    "lost bucket": ([("DEL", f"{P}b:1")], "not in the buckets"),
+    "miscounted entries": ([("HINCRBY", f"{P}meta", "light", 1)], "bytes of light groups"),
+    "miscounted light": ([("HINCRBY", f"{P}meta", "entries", 1)], "entries of buckets are counted"),
     "ghost in a bucket": (
-        [("APPEND", f"{P}b:0", b"\x01\0\0\0\x63\0\0\0")],
+        [("APPEND", f"{P}b:1", b"\x63\0\0\0\0\0\0\x01\0")],
         "99 is in 1 buckets and not stored",
     ),
     "unordered bucket": (
-        [("SET", f"{P}b:0", b"\x01\0\0\0\x02\0\0\0\x01\0\0\0\x01\0\0\0")],
-        "out of order",
+        [("SET", f"{P}b:1", b"\x02\0\0\0\0\0\0\x01\0\x01\0\0\0\0\0\0\x01\0")],
+        "shard 1 is empty or out of order",
     ),
-    "unordered long bucket": ([("SETRANGE", f"{P}h:0.5", 0, b"\x63\0")], "out of order"),
-    "long and light": ([("APPEND", f"{P}b:0", b"\x05\0\0\0\x14\0\0\0")], "long and in shard"),
-    "wrong shard": ([("RENAME", f"{P}b:0", f"{P}b:3")], "not in the buckets"),
-    "beyond the shards": ([("RENAME", f"{P}b:0", f"{P}b:4096")], "in the wrong shard"),
+    "unordered long group": ([("SETRANGE", f"{P}h:0.0", 0, b"\x63\0")], "out of order"),
+    "unordered slots": ([("SET", f"{P}b:1", b"\x01\0\0\0\0\0\0\x02\x07\x07")], "slots of handle 1"),
+    "long and light": (
+        [("APPEND", f"{P}b:0", b"\x14\0\0\0\0\0\0\x01\x05")],
+        "long and in shard",
+    ),
+    "wrong shard": ([("RENAME", f"{P}b:1", f"{P}b:3")], "not in the buckets"),
+    "beyond the shards": ([("RENAME", f"{P}b:1", f"{P}b:4097")], "in the wrong shard"),
     "wrong partitions": ([("HSET", f"{P}p", 19_673, 1)], "from one time partition to the next"),
     "old among the newest": ([("HSET", f"{P}n", 9, b"\x09\0\0\x01")], "among the newest"),
     "gone among the newest": (
@@ -55,7 +63,7 @@ DAMAGE: dict[str, tuple[list[tuple[str | bytes | int, ...]], str]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 async def test_damage_is_told(store: RedisClusterStore, url: str, damage: str) -> None:
-    await put(store, "a", [1, 5], cluster_id="c_a")
+    await put(store, "a", [1 << SLOT_BITS, 5], cluster_id="c_a")
     await put(store, "b", [5], cluster_id="c_b")
     for number in range(18):
         await put(store, f"more {number}", [5], cluster_id="c_a")

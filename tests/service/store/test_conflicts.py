@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from clustering.propose.lsh import TEXT_BIT
+from clustering.propose.lsh import SLOT_BITS, TEXT_BIT
 from service.store import Commit, ConflictError
 from service.store.redis_store import RedisClusterStore
 from tests.service.store.helpers import (
@@ -90,7 +90,7 @@ async def test_only_what_would_have_been_a_candidate_is_a_conflict(
     await assert_conflict(store, url, commit("b", 2), "bucket")
     await store.commit(commit("b", 3))
     # And the text band of a copy weighs enough by itself.
-    ids = [TEXT_BIT | 5]
+    ids = [TEXT_BIT | 5 << SLOT_BITS]
     horizon = (await store.probe("copy", bucket_array(ids), limit=1)).horizon
     await put(store, "original", ids, cluster_id="c_o")
     late = commit_of("copy", ids, cluster_id="c_c", horizon=horizon, least_candidate_weight=8)
