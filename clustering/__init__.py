@@ -28,13 +28,17 @@ same outcome; ``near_duplicates`` finds reprints alone, from raw texts.
 window a decision looks at.
 """
 
-from clustering.articles import Article, ArticleFeatures, PreparedArticle, TextKind
-from clustering.errors import ClusteringError
-from clustering.online import Decision, OnlineClusterer, Outcome
-from clustering.prepare import SUPPORTED_LANGUAGES, FrequencyTable
-from clustering.preparer import Preparer
-from clustering.propose import SignatureScheme
-from clustering.window import cluster_window
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from clustering.articles import Article, ArticleFeatures, PreparedArticle, TextKind
+    from clustering.errors import ClusteringError
+    from clustering.online import Decision, OnlineClusterer, Outcome
+    from clustering.prepare import SUPPORTED_LANGUAGES, FrequencyTable
+    from clustering.preparer import Preparer
+    from clustering.propose import SignatureScheme
+    from clustering.window import cluster_window
 
 __all__ = [
     "SUPPORTED_LANGUAGES",
@@ -51,3 +55,27 @@ __all__ = [
     "TextKind",
     "cluster_window",
 ]
+
+# Loaded when it is asked for: whoever needs an error's class only, as the command line does, should
+# not wait for the compiler.
+_HOMES: Final = {
+    "SUPPORTED_LANGUAGES": "prepare",
+    "Article": "articles",
+    "ArticleFeatures": "articles",
+    "ClusteringError": "errors",
+    "Decision": "online",
+    "FrequencyTable": "prepare",
+    "OnlineClusterer": "online",
+    "Outcome": "online",
+    "PreparedArticle": "articles",
+    "Preparer": "preparer",
+    "SignatureScheme": "propose",
+    "TextKind": "articles",
+    "cluster_window": "window",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"clustering.{_HOMES[name]}"), name)

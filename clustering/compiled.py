@@ -1,4 +1,4 @@
-"""Hot loops compiled to machine code: the one module that imports numba.
+"""Hot loops compiled to machine code: with `instructions`, the only way to numba.
 
 Everything else says ``@compiled`` and keeps its types, which numba's own decorator would lose.
 
@@ -8,30 +8,28 @@ possible of it is done:
 - A loop that only other compiled loops call gets no entry points for the interpreter, which cost
   more than a short loop itself, is not written to disk by itself, and is compiled once for all
   constants it is called with.
-- What was compiled is kept on disk, under a key that says what it was made of: its own code, that
-  of every compiled function it reaches, and the constants that these read from their modules. An
-  edit anywhere renews what it concerns, and nothing else.
+- What was compiled is kept on disk (`clustering.machine_code`).
 """
 
 from __future__ import annotations
 
-import hashlib
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from types import CodeType
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, event
-from numba.core.caching import FunctionCache
-from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
 from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from clustering.loop_compiler import LinkedCompiler, RunCompiler
+from clustering.machine_code import LoopCache
 
 _LINE_BYTES: Final = 64
 
@@ -44,14 +42,21 @@ _OPTIONS: Final = {
     "no_cfunc_wrapper": True,
 }
 _LOOKING_SECONDS: Final = 0.05
-_CONSTANTS: Final = (bool, int, float, complex, str, bytes, tuple, frozenset, np.generic)
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 
+class CompiledElsewhereError(Exception):
+    """Another process compiles this very loop; see `share_with`."""
+
+
 class _LeftToOthersError(Exception):
     """Another process is compiling; see `leave_to`."""
+
+
+class _JustClaimedError(Exception):
+    """It may have been compiled and written by another process a moment ago."""
 
 
 def compiled(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
@@ -90,22 +95,32 @@ class _Called(CPUDispatcher):
         py_func: Callable[..., Any],
         locals: Any = None,  # noqa: A002 - numba hands it over by this name
         targetoptions: Any = None,
-        pipeline_class: Any = Compiler,
+        pipeline_class: Any = RunCompiler,
     ) -> None:
         super().__init__(py_func, locals or {}, dict(targetoptions or _OPTIONS), pipeline_class)
         self._within = _Within(
-            py_func, locals or {}, {**_OPTIONS, "no_cpython_wrapper": True}, pipeline_class
+            py_func, locals or {}, {**_OPTIONS, "no_cpython_wrapper": True}, LinkedCompiler
         )
 
     def compile(self, sig: Any) -> Any:
-        while True:
-            try:
-                return super().compile(sig)
-            except _LeftToOthersError:
-                time.sleep(_LOOKING_SECONDS)
+        try:
+            while True:
+                try:
+                    return super().compile(sig)
+                except _LeftToOthersError:
+                    time.sleep(_LOOKING_SECONDS)
+                except _JustClaimedError:
+                    continue
+        finally:
+            _leaving.let_go(self)
+
+    @property
+    def name(self) -> str:
+        """What tells it apart from others."""
+        return f"{self.py_func.__module__}.{self.py_func.__qualname__}"
 
     def enable_caching(self) -> None:
-        self._cache = _Cache(self.py_func)  # type: ignore[no-untyped-call]
+        self._cache = LoopCache(self.py_func)  # type: ignore[no-untyped-call]
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         return self._within.get_call_template(args, kws)
@@ -122,58 +137,6 @@ class _Within(CPUDispatcher):
         return super().get_call_template(tuple(map(types.unliteral, args)), kws)
 
 
-class _Cache(FunctionCache):
-    """numba's cache on disk, which by itself looks at nothing but the function's own file."""
-
-    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        own: tuple[Any, ...] = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
-        return (*own, _content_digest(self._py_func))
-
-
-def _content_digest(function: Callable[..., Any]) -> str:
-    """Return a digest of all that a function's machine code is made of, as far as it is ours."""
-    digest = hashlib.sha256()
-    seen = {function}
-    pending = [function]
-    while pending:
-        current = pending.pop()
-        for code in _codes(current.__code__):
-            constants = [_written(item) for item in code.co_consts if not _is_code(item)]
-            digest.update(repr((code.co_code, constants, code.co_names)).encode())
-            for name in code.co_names:
-                value = current.__globals__.get(name)
-                if isinstance(value, CPUDispatcher):
-                    if value.py_func not in seen:
-                        seen.add(value.py_func)
-                        pending.append(value.py_func)
-                elif isinstance(value, np.ndarray):
-                    digest.update(repr((name, value.dtype, value.shape)).encode())
-                    digest.update(np.ascontiguousarray(value).tobytes())
-                elif isinstance(value, _CONSTANTS):
-                    digest.update(repr((name, _written(value))).encode())
-    return digest.hexdigest()
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    """Yield a function's code, and that of the functions and comprehensions inside it."""
-    yield code
-    for item in code.co_consts:
-        if isinstance(item, CodeType):
-            yield from _codes(item)
-
-
-def _is_code(item: object) -> bool:
-    return isinstance(item, CodeType)
-
-
-def _written(value: object) -> str:
-    """Return a text that is equal for equal constants of equal types, in every process."""
-    if isinstance(value, frozenset):
-        # Strings have another order in a set every time.
-        return repr(sorted(map(_written, value)))
-    return repr(value)
-
-
 def leave_to(others: Callable[[], bool] | None) -> None:
     """Let this process wait for what others compile, as long as ``others`` says that they do.
 
@@ -183,17 +146,67 @@ def leave_to(others: Callable[[], bool] | None) -> None:
     _leaving.others = others
 
 
+class Claims(Protocol):
+    """Tells processes that compile side by side who compiles what."""
+
+    def take(self, name: str) -> bool:
+        """Claim a loop; ``False`` when another process has."""
+        ...
+
+    def give_back(self, name: str) -> None:
+        """Let others have it."""
+        ...
+
+
+def share_with(claims: Claims | None) -> None:
+    """Let this process compile beside others, none of them what another one is compiling.
+
+    What calls a loop that another one has claimed gets a `CompiledElsewhereError`. ``None`` ends
+    it.
+    """
+    _leaving.claims = claims
+
+
+def load_compiler() -> None:
+    """Load what compiling needs, but for numba's linear algebra, which brings SciPy's with it."""
+    name = "scipy.linalg"
+    was_loaded = name in sys.modules
+    if not was_loaded:
+        # Python's way to say that there is none.
+        sys.modules[name] = cast("Any", None)
+    try:
+        CPUDispatcher.targetdescr.target_context.refresh()
+    finally:
+        if not was_loaded:
+            del sys.modules[name]
+
+
 class _Leaving(event.Listener):
     """Hears of every function that is about to be compiled, and may raise instead."""
 
     def __init__(self) -> None:
         self.others: Callable[[], bool] | None = None
+        self.claims: Claims | None = None
+        self._held: _Called | None = None
 
     def on_start(self, event: Any) -> None:
+        dispatcher = event.data["dispatcher"]
         # What a loop calls is compiled with it.
-        others = self.others
-        if isinstance(event.data["dispatcher"], _Called) and others is not None and others():
+        if not isinstance(dispatcher, _Called):
+            return
+        others, claims = self.others, self.claims
+        if others is not None and others():
             raise _LeftToOthersError
+        if claims is not None and self._held is not dispatcher:
+            if not claims.take(dispatcher.name):
+                raise CompiledElsewhereError(dispatcher.name)
+            self._held = dispatcher
+            raise _JustClaimedError
+
+    def let_go(self, dispatcher: _Called) -> None:
+        if self.claims is not None and self._held is dispatcher:
+            self._held = None
+            self.claims.give_back(dispatcher.name)
 
     def on_end(self, event: Any) -> None:
         pass

@@ -10,10 +10,12 @@ import gc
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from clustering.articles import UInt64Array
 from clustering.errors import ConfigurationError
 from clustering.packing import unpack_features
+from clustering.prepare import load_language_model
 from clustering.propose import bucket_ids
 from service.clusterer import Clusterer
 from service.compiling import compile_here, serving_is_compiled
@@ -30,6 +32,8 @@ from service.store.embedded import attach
 from service.store.expiry import ExpiringClusterStore, ExpiryStatus
 from service.telemetry import Metrics
 from service.warming import FIRST, SERVING, pages
+
+_REST_SECONDS: Final = 2.0
 
 
 class RedisBackend:
@@ -113,31 +117,39 @@ class RedisBackend:
     def warm_up(self) -> None:
         """Do what a posting asks for on a few articles in memory, and forget them.
 
-        Loading language models and compiled code takes a second, which the first article would
-        otherwise wait for, and with it everything else on the event loop. Where it is being
-        compiled still (`service.compiling`), this returns when an article can be prepared and
-        stored; the first that meets others then waits for the rest. What only pages need is loaded
-        by `warm_up_rest`.
+        Loading compiled code takes a while, which the first article would otherwise wait for, and
+        with it everything else on the event loop. Where it is being compiled still
+        (`service.compiling`), this returns when an article can be prepared and stored; the first
+        that meets others then waits for the rest. What only pages need is loaded by `warm_up_rest`,
+        what only a few texts need, in a thread of its own.
         """
+        threading.Thread(target=load_language_model, daemon=True).start()
         for name, piece in SERVING.items():
             if name in FIRST or serving_is_compiled():
                 piece(self.clusterer)
         compile_here()
-        _keep_what_is_loaded()
+        # What is garbage by now is little, and looking for it takes longer than all of the above.
+        gc.freeze()
+        gc.enable()
 
     def warm_up_rest(self) -> None:
         """Load what an article that meets others needs, if it is not, and what pages need."""
         for piece in (*SERVING.values(), pages):
             piece(self.clusterer)
-        _keep_what_is_loaded()
+        # Nothing of it is looked through for garbage again and again, which would hold up whatever
+        # is being answered, by some 40 ms each time.
+        gc.collect()
+        gc.freeze()
 
     async def open(self) -> None:
         """Connect and check that the stored data was written under this configuration."""
         await self._store.open(self.fingerprint)
         if self._housekeeping is not None:
             self._housekeeping.begin()
-            # The service is ready for text while it loads the rest.
-            threading.Thread(target=self.warm_up_rest, daemon=True).start()
+            # The service is ready for text, and answers whoever waited for it before it loads more.
+            rest = threading.Timer(_REST_SECONDS, self.warm_up_rest)
+            rest.daemon = True
+            rest.start()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -157,15 +169,6 @@ class RedisBackend:
     async def ping(self) -> None:
         """Return when the server answers, or raise `StoreUnavailableError`."""
         await self._store.ping()
-
-
-def _keep_what_is_loaded() -> None:
-    """Exempt it from being looked through for garbage again and again.
-
-    That would hold up whatever is being answered, by some 40 ms each time.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def _teller(metrics: Metrics) -> Callable[[ExpiryStatus, NightNote | None], None]:

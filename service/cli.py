@@ -80,7 +80,6 @@ def serve(
 
     def run(console: Console) -> ExitCode:
         from service.commands.serve import run_serve
-        from service.settings import load_settings
 
         overrides: dict[str, Any] = {
             "host": host,
@@ -88,7 +87,7 @@ def serve(
             "workers": workers,
             "data_dir": data_dir,
         }
-        return run_serve(load_settings(**overrides), overrides, console)
+        return run_serve(overrides, console)
 
     finish(run)
 

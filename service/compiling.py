@@ -1,10 +1,11 @@
 """Machine code for the hot loops, made by two processes side by side where there is none yet.
 
 numba compiles one function at a time in a process, and needs half a minute of a core for all of
-them. So where nothing is compiled yet (the first start of an installation), two processes compile
-different loops, by doing different pieces of `service.warming`, into numba's cache on disk; the one
-that wants to use them looks there until it finds them (`clustering.compiled.leave_to`). What a
-posting needs comes first, what only a night needs last.
+them. So where nothing is compiled yet (the first start of an installation), two processes do the
+pieces of `service.warming` side by side. What they compile goes to numba's cache on disk; the one
+that wants to use it looks there until it finds it (`clustering.compiled.leave_to`). A loop is
+compiled by the one that needs it first; the other one goes on with something else meanwhile
+(`clustering.compiled.share_with`). What a posting needs comes first, what only a night needs last.
 
 ::
 
@@ -16,36 +17,43 @@ processes, and the others wait for what these make.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
-PLANS: Final = (
-    ("measure", "clean", "night"),
-    ("unwrap", "sketch", "find", "decide", "learn", "pages"),
+if TYPE_CHECKING:
+    from service.clusterer import Clusterer
+
+ORDERS: Final = (
+    ("measure", "clean", "unwrap", "find", "sketch", "waves", "learn", "decide"),
+    ("sketch", "unwrap", "find", "clean", "measure", "decide", "waves", "learn"),
 )
-"""The pieces of each process. What one needs of the other's is compiled by then: text is divided
-into lines long before it is cleaned."""
+"""In which order each process looks for something to do among the pieces that postings need. All
+are in both: who has done his own does what is left of the other's."""
 
 # numba names its index of a loop by it, wherever its cache is. These loops are among the last that
 # each piece compiles.
 _SIGNS: Final = (
     ("prepare", "kernel_texts.find_needles-*.nbi"),
     ("propose", "kernels.bucket_ids_of_all-*.nbi"),
-    ("refine", "linkage.trace_merges-*.nbi"),
+    ("refine", "linkage._link_blocks-*.nbi"),
 )
 _PACKAGE: Final = Path(__file__).resolve().parent.parent / "clustering"
 _STOP_SECONDS: Final = 5.0
+_LOOKING_SECONDS: Final = 0.02
 _ALL: Final = "all"
 _SERVING: Final = "serving"
+_CLAIMS: Final = "claims"
 
 _known: Final[list[Compiling]] = []
 
@@ -61,31 +69,43 @@ class Compiling:
     """
 
     def __init__(self, everything: int, serving: int) -> None:
-        self._processes = [
-            subprocess.Popen(  # noqa: S603 - our own module, with words of this one
-                [sys.executable, "-m", "service.compiling", str(serving), *plan],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[everything, serving],
-            )
-            for plan in PLANS
-        ]
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, with words of this one
+            [sys.executable, "-m", "service.compiling", str(serving)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[everything, serving],
+            # The second is forked from the first. There is no thread of others then, and they are
+            # ended together.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            process_group=0,
+        )
 
     def wait(self) -> None:
         """Return when both have ended, however they did: what they left undone is done later."""
-        for process in self._processes:
-            process.wait()
+        self._process.wait()
 
     def stop(self) -> None:
         """End them; what was not compiled yet will be by whoever needs it."""
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self._signal(signal.SIGTERM)
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+
+def compile_what_is_missing() -> Compiling | None:
+    """Start compiling what the service needs, unless it is done or under way.
+
+    Returns
+    -------
+    The processes that were started; ``None`` when there was no need.
+    """
+    return None if seems_compiled() else _started()
 
 
 def begin_compiling(*, for_postings: bool = False) -> Compiling | None:
@@ -104,7 +124,7 @@ def begin_compiling(*, for_postings: bool = False) -> Compiling | None:
     The processes that were started; ``None`` when there was no need.
     """
     is_done = seems_compiled()
-    compiling = None if is_done else _started()
+    compiling = compile_what_is_missing()
     # Loads numba, while the others are loading theirs.
     from clustering.compiled import leave_to
 
@@ -191,29 +211,71 @@ def _lock_path(lock: str) -> Path:
     return Path(tempfile.gettempdir(), f"samestory-compiling-{os.getuid()}-{place}-{lock}.lock")
 
 
-def _compile(serving: int, plan: Sequence[str]) -> None:
-    """Do the pieces of a plan; what they need is then compiled and kept on disk."""
+class _Claims:
+    """Who compiles which loop: locks on the bytes of a file, one of them for each name.
+
+    They end with the process that has them.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def take(self, name: str) -> bool:
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self._byte(name))
+        except BlockingIOError:
+            return False
+        return True
+
+    def give_back(self, name: str) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, self._byte(name))
+
+    @staticmethod
+    def _byte(name: str) -> int:
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
+
+
+def _compile(serving: int) -> None:
+    """Do all pieces, in two processes; what they need is then compiled and kept on disk."""
     # Compiling makes much that lives to the end: looking through it for garbage takes a tenth.
     gc.disable()
     # Loads all that is to be compiled.
+    from clustering.compiled import load_compiler, share_with
     from service.clusterer import Clusterer
     from service.warming import LATER, SERVING
 
+    load_compiler()
     clusterer = Clusterer()
-    for name in plan:
-        if name in SERVING:
-            SERVING[name](clusterer)
-    os.close(serving)
-    os.nice(10)
-    for name in plan:
-        if name in LATER:
-            LATER[name](clusterer)
+    with _lock_path(_CLAIMS).open("ab") as file:
+        second = os.fork()
+        share_with(_Claims(file))
+        _do({name: SERVING[name] for name in ORDERS[second == 0]}, clusterer)
+        os.close(serving)
+        os.nice(10)
+        _do(dict(LATER), clusterer)
+    if second:
+        os.waitpid(second, 0)
+
+
+def _do(pieces: dict[str, Callable[[Clusterer], None]], clusterer: Clusterer) -> None:
+    """Do pieces, going on with the next where another process is at what one needs."""
+    from clustering.compiled import CompiledElsewhereError
+
+    while pieces:
+        for name in tuple(pieces):
+            with contextlib.suppress(CompiledElsewhereError):
+                pieces[name](clusterer)
+                del pieces[name]
+                # Something before it may have become possible.
+                break
+        else:
+            time.sleep(_LOOKING_SECONDS)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compile the pieces named; without any, all of them in two processes, saying so."""
+    """Compile what is missing, saying so; with the number of a lock, as `Compiling` wants it."""
     if arguments:
-        _compile(int(arguments[0]), arguments[1:])
+        _compile(int(arguments[0]))
         return
     begun = time.perf_counter()
     # Whatever file names say: where all is compiled, this takes a few seconds.

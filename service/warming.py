@@ -17,6 +17,7 @@ import numpy as np
 from clustering.articles import Article, ArticleFeatures
 from clustering.batch import recluster
 from clustering.columns import FeatureColumns
+from clustering.learning import with_looseness
 from clustering.neighbourhood import Neighbour, TouchedCluster
 from clustering.packing import pack_features, unpack_features
 from clustering.prepare import (
@@ -31,11 +32,14 @@ from clustering.prepare import (
 )
 from clustering.preparer import ExtractedArticle
 from clustering.propose import bucket_ids, bucket_weights, rank_shared
-from clustering.unpacking import PackedFeatures
+from clustering.unpacking import PackedFeatures, unpack_columns
 from service.clusterer import Clusterer
 from service.examples import ARTICLE_EXAMPLE
 from service.identifiers import mint_cluster_id, mint_duplicate_group_id
+from service.store import keys
 from service.store.bucket_loops import BucketSet, counted_entries
+from service.store.buckets import KnownBuckets
+from service.store.encoding import distinct_buckets
 from service.wave_loops import share_with_each
 
 Piece = Callable[[Clusterer], None]
@@ -85,11 +89,22 @@ def find(clusterer: Clusterer) -> None:
     ids = np.arange(4, dtype=np.uint64)
     known = BucketSet()
     known.add(ids)
-    words = np.frombuffer(bytes(8 * ids.size), dtype="<u4")
-    ends = 2 * np.arange(1, ids.size + 1)
+    known.contains(ids)
+    weights = np.ones(4, dtype=np.uint8)
+    placement = KnownBuckets(keys.Keys("default")).place(*distinct_buckets(ids, weights))
+    placement.arguments()
+    data = np.frombuffer(bytes(9), dtype=np.uint8)
+    ends = np.array([data.size])
+    begins, kinds = placement.begins, placement.kinds
+    counted_entries(data, ends, ids, weights, begins, kinds, 0, 9, 9, 9)
+
+
+def waves(clusterer: Clusterer) -> None:
+    """Find out which articles of a batch share a bucket."""
+    del clusterer
+    ids = np.arange(4, dtype=np.uint64)
     weights, sizes = np.ones(4, dtype=np.uint8), np.zeros(4, dtype=np.int64)
-    counted_entries(words, ends, ids, known.contains(ids), weights, 0, 9, 9, 9)
-    share_with_each(ids, weights, sizes, ids, ends[:1], 9, 9, np.zeros_like(sizes), sizes[:1])
+    share_with_each(ids, weights, sizes, ids, sizes[:1], 9, 9, np.zeros_like(sizes), sizes[:1])
 
 
 def decide(clusterer: Clusterer) -> None:
@@ -114,6 +129,12 @@ def learn(clusterer: Clusterer) -> None:
     one.plus(other)
 
 
+def loosen(clusterer: Clusterer) -> None:
+    """Measure how loose events are, as of a stream of some more articles."""
+    features = unpack_columns([pack_features(each) for each in _features(clusterer, 8)] * 8)
+    with_looseness(ObservedFrequencies(), clusterer.shipped, features)
+
+
 def pages(clusterer: Clusterer) -> None:
     """Take an article out of markup, which most services are never asked for."""
     clusterer.preparer.prepare(_PAGE)
@@ -133,6 +154,7 @@ SERVING: Final[Mapping[str, Piece]] = {
     "clean": clean,
     "sketch": sketch,
     "find": find,
+    "waves": waves,
     "decide": decide,
     "learn": learn,
 }
@@ -140,7 +162,7 @@ SERVING: Final[Mapping[str, Piece]] = {
 
 FIRST: Final = ("measure", "unwrap", "clean", "sketch", "find")
 
-LATER: Final[Mapping[str, Piece]] = {"pages": pages, "night": night}
+LATER: Final[Mapping[str, Piece]] = {"loosen": loosen, "pages": pages, "night": night}
 """What can wait until the service answers."""
 
 

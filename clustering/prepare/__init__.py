@@ -6,6 +6,7 @@ Neighbours use the names below and no others.
 from clustering.prepare.analysis import (
     LEAD_TOKENS,
     MOST_CHARACTERS_AT_ONCE,
+    Analyses,
     Analysis,
     analyse,
     analyse_all,
@@ -19,20 +20,21 @@ from clustering.prepare.frequencies import (
     FrequencyTable,
     ObservedFrequencies,
     salient_terms,
-    salient_terms_of_all,
 )
-from clustering.prepare.kernel_hashes import window_hashes, window_hashes64
+from clustering.prepare.kernel_hashes import sequence_hashes, window_hashes, window_hashes64
+from clustering.prepare.langid_model import load_language_model
 from clustering.prepare.line_counts import LineCounts
 from clustering.prepare.publisher import publisher_of
 from clustering.prepare.repeats import RepeatedLines, text_line_hashes
 from clustering.prepare.stubs import text_kind
-from clustering.prepare.token_stream import TokenStream, folded_tokens
+from clustering.prepare.token_stream import TokenHashes, TokenStream, token_hashes
 from clustering.prepare.whole_texts import folded_text
 
 __all__ = [
     "LEAD_TOKENS",
     "MOST_CHARACTERS_AT_ONCE",
     "SUPPORTED_LANGUAGES",
+    "Analyses",
     "Analysis",
     "CleanedText",
     "ExtractedPage",
@@ -40,6 +42,7 @@ __all__ = [
     "LineCounts",
     "ObservedFrequencies",
     "RepeatedLines",
+    "TokenHashes",
     "TokenStream",
     "analyse",
     "analyse_all",
@@ -48,15 +51,16 @@ __all__ = [
     "dump_lines",
     "extract_html",
     "folded_text",
-    "folded_tokens",
     "language_of",
+    "load_language_model",
     "looks_like_html",
     "measure_line",
     "publisher_of",
     "salient_terms",
-    "salient_terms_of_all",
+    "sequence_hashes",
     "text_kind",
     "text_line_hashes",
+    "token_hashes",
     "window_hashes",
     "window_hashes64",
 ]

@@ -3,7 +3,8 @@
 A judge of lines needs lines that are paragraphs, headlines or menu entries. Telegraphic wires and
 e-mail wrap paragraphs at a fixed width, so wrapping is undone first. What is measured of a line
 must mean the same in scripts without spaces or capitals; where it cannot, it takes a neutral value
-instead of a misleading zero. The work is done by `kernel_lines`, for all lines of a text at once.
+instead of a misleading zero. The work is done by `kernel_line_counts` and `kernel_lines`, for all
+lines of a text at once.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 from clustering.articles import UInt32Array, UInt64Array
 from clustering.prepare import kernel_unwrap, line_classes, line_numbers
 from clustering.prepare.boilerplate_vocabulary import character_classes, word_table
-from clustering.prepare.kernel_lines import measure_lines
+from clustering.prepare.kernel_line_counts import count_lines
+from clustering.prepare.kernel_lines import describe_lines
 from clustering.prepare.kernel_unwrap import unwrap_lines
 from clustering.prepare.line_classes import codes_of, ends_of
 from clustering.prepare.line_patterns import line_key
@@ -72,14 +74,16 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class MeasuredLines:
-    """The lines of a text, and what `measure_lines` tells of each.
+    """The lines of a text, and what is counted in each and told of it.
 
     Attributes
     ----------
     codes, ends
         As `unwrap_lines` returns them.
-    word_counts, features, numbers, keys, hashes, terms
-        See `measure_lines`.
+    word_counts, features, numbers, hashes
+        See `describe_lines`.
+    keys, terms
+        See `count_lines`.
     """
 
     codes: UInt32Array
@@ -157,7 +161,7 @@ def _unwrapped(text: str) -> tuple[UInt32Array, NDArray[np.int64]]:
 
 def _measured(codes: UInt32Array, ends: NDArray[np.int64]) -> MeasuredLines:
     characters, words = character_classes(), word_table()
-    told = measure_lines(
+    counts, keys, hashes, terms = count_lines(
         codes,
         ends,
         characters.classes,
@@ -167,7 +171,8 @@ def _measured(codes: UInt32Array, ends: NDArray[np.int64]) -> MeasuredLines:
         words.bits,
         words.pieces,
     )
-    return MeasuredLines(codes, ends, *told)
+    told = describe_lines(codes, ends, characters.classes, counts, hashes)
+    return MeasuredLines(codes, ends, *told, keys, hashes, terms)
 
 
 def measure_text(text: str) -> MeasuredLines:

@@ -48,6 +48,23 @@ from clustering.prepare.line_classes import (
 from clustering.prepare.line_numbers import DATELINE_CHARACTERS
 
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+# Here, because `ord` would have to be compiled.
+_CAPITAL_E: Final = ord("E")
+_CAPITAL_F: Final = ord("F")
+_CAPITAL_H: Final = ord("H")
+_CAPITAL_I: Final = ord("I")
+_CAPITAL_K: Final = ord("K")
+_CAPITAL_M: Final = ord("M")
+_CAPITAL_P: Final = ord("P")
+_CAPITAL_R: Final = ord("R")
+_CAPITAL_T: Final = ord("T")
+_SMALL_H: Final = ord("h")
+_SMALL_K: Final = ord("k")
+_SMALL_M: Final = ord("m")
+_SMALL_N: Final = ord("n")
+_SMALL_P: Final = ord("p")
+_SMALL_S: Final = ord("s")
+_SMALL_T: Final = ord("t")
 # No credit is longer, whatever stands between its mark and the line's end.
 _CREDIT_CHARACTERS: Final = 96
 
@@ -142,7 +159,7 @@ def may_end_in_credit(codes: UInt32Array, classes: UInt32Array, begin: int, end:
     while at > begin and classes[codes[at - 1]] & SPACE == 0:
         at -= 1
     # Its last word, where it begins behind a blank.
-    return codes[at] in (ord("R"), ord("E"))
+    return codes[at] in (_CAPITAL_R, _CAPITAL_E)
 
 
 @compiled
@@ -167,10 +184,10 @@ def may_name_file_picture(codes: UInt32Array, begin: int, end: int) -> bool:
         return False
     second = codes[begin + 1]
     return (
-        (first == ord("F") and second == ord("I"))
-        or (first == ord("P") and second in (ord("H"), ord("I")))
-        or (first == ord("I") and second == ord("n") and codes[begin + 3] == ord("t"))
-        or (first == ord("T") and second == ord("h") and codes[begin + 3] == ord("s"))
+        (first == _CAPITAL_F and second == _CAPITAL_I)
+        or (first == _CAPITAL_P and second in (_CAPITAL_H, _CAPITAL_I))
+        or (first == _CAPITAL_I and second == _SMALL_N and codes[begin + 3] == _SMALL_T)
+        or (first == _CAPITAL_T and second == _SMALL_H and codes[begin + 3] == _SMALL_S)
     )
 
 
@@ -178,7 +195,7 @@ def may_name_file_picture(codes: UInt32Array, begin: int, end: int) -> bool:
 def may_count(codes: UInt32Array, classes: UInt32Array, begin: int, end: int) -> bool:
     """Whether a line with a digit may be a counter or a page's number, "12 comments"."""
     first = codes[begin]
-    if classes[first] & DECIMAL or first in (OPEN_ROUND, ord("p"), ord("P")):
+    if classes[first] & DECIMAL or first in (OPEN_ROUND, _SMALL_P, _CAPITAL_P):
         return True
     last = codes[end - 1]
     if last == CLOSE_ROUND:
@@ -187,10 +204,10 @@ def may_count(codes: UInt32Array, classes: UInt32Array, begin: int, end: int) ->
     while at > begin and codes[at] in (
         COMMA_SIGN,
         FULL_STOP,
-        ord("k"),
-        ord("K"),
-        ord("m"),
-        ord("M"),
+        _SMALL_K,
+        _CAPITAL_K,
+        _SMALL_M,
+        _CAPITAL_M,
     ):
         at -= 1
     return bool(classes[codes[at]] & DECIMAL != 0)

@@ -82,7 +82,7 @@ def line_features(
     Parameters
     ----------
     word_counts, own, numbers
-        As `measure_lines` gives them.
+        As `count_lines` and `describe_lines` give them.
 
     Returns
     -------
@@ -91,7 +91,8 @@ def line_features(
         roughly within [0, 2]. Outside the text neighbours count as 0, with their edge column 1.
     """
     count = word_counts.size
-    features = np.zeros((count, FEATURES), dtype=np.float64)
+    # numpy's own zeros and ones take longer to compile than a loop.
+    features = np.empty((count, FEATURES), dtype=np.float64)
     has_case = 0
     known = 0
     for line in range(count):
@@ -99,8 +100,8 @@ def line_features(
         known += own[line, F_FUNCTION] > 0.1
     is_known_language = known >= max(1, count // 8)
     for line in range(count):
-        for column in range(OWN_FEATURES):
-            features[line, column] = own[line, column]
+        for column in range(FEATURES):
+            features[line, column] = own[line, column] if column < OWN_FEATURES else 0.0
         if not is_known_language:
             features[line, F_FUNCTION] = min(_NEUTRAL_FUNCTION_SHARE, 0.6) * 2.0
         else:
@@ -136,9 +137,10 @@ def _probabilities(
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     count = word_counts.size
-    probabilities = np.ones(count, dtype=np.float64)
+    probabilities = np.empty(count, dtype=np.float64)
     solid = 0
     for line in range(count):
+        probabilities[line] = 1.0
         solid += numbers[line, N_BITS] & IS_SOLID != 0
     if solid == count:
         # Paragraphs are kept whatever the classifier says, and no rail begins without a header.
@@ -162,6 +164,14 @@ def _kept_words(
         if kept[line]:
             words += word_counts[line]
     return words
+
+
+@compiled
+def _any_kept(kept: NDArray[np.bool_], begin: int, end: int) -> bool:
+    for line in range(begin, end):  # noqa: SIM110 - no generators here
+        if kept[line]:
+            return True
+    return False
 
 
 @compiled
@@ -193,7 +203,10 @@ def _empty_set(members: int) -> UInt64Array:
     size = 8
     while size < 2 * members + 2:
         size *= 2
-    return np.zeros(size, dtype=np.uint64)
+    slots = np.empty(size, dtype=np.uint64)
+    for slot in range(size):
+        slots[slot] = 0
+    return slots
 
 
 @compiled
@@ -202,7 +215,8 @@ def _drop_tail(
 ) -> None:
     """Drop what follows the article's end mark, if most of the text stands before it."""
     # Summed from the end once: a hostile text may be nothing but end marks.
-    after = np.zeros(kept.size + 1, dtype=np.float64)
+    after = np.empty(kept.size + 1, dtype=np.float64)
+    after[kept.size] = 0.0
     for line in range(kept.size - 1, -1, -1):
         after[line] = after[line + 1] + (word_counts[line] if kept[line] else 0.0)
     before = 0.0
@@ -212,7 +226,8 @@ def _drop_tail(
             continue
         kept[line] = False
         if before >= _TAIL_WORDS and after[line + 1] <= _TAIL_SHARE * before:
-            kept[line + 1 :] = False
+            for left in range(line + 1, kept.size):
+                kept[left] = False
             return
 
 
@@ -238,12 +253,13 @@ def _drop_islands(word_counts: NDArray[np.float64], kept: NDArray[np.bool_]) -> 
             start >= _ISLAND_GAP_LINES
             and words < _ISLAND_WORDS
             and whole >= _ISLAND_REST * words
-            and not kept[start - _ISLAND_GAP_LINES : start].any()
+            and not _any_kept(kept, start - _ISLAND_GAP_LINES, start)
         ):
             after = min(count, end + _ISLAND_GAP_LINES)
             is_far = after == end + _ISLAND_GAP_LINES or end == count
-            if is_far and not kept[end:after].any():
-                kept[start:end] = False
+            if is_far and not _any_kept(kept, end, after):
+                for line in range(start, end):
+                    kept[line] = False
         start = end
 
 
@@ -335,7 +351,7 @@ def judge_lines(
     Parameters
     ----------
     word_counts, own, numbers, keys, terms
-        As `measure_lines` gives them, of at least one line.
+        As `count_lines` and `describe_lines` give them, of at least one line.
     verdicts
         uint8, shape (lines,): what is certain of each.
     weights
@@ -397,11 +413,13 @@ def judge_lines(
         is_table and _kept_words(word_counts, kept, 0, count) < _FEW_KEPT_WORDS
     )
     if is_doubtful and furniture <= max(1, count // 4):
-        return ~is_out
+        for line in range(count):
+            kept[line] = not is_out[line]
+        return kept
     if furniture <= max(2, count // 5):
         _restore_figures(numbers, is_out, kept)
     _rescue(word_counts, numbers, keys, terms, is_out, kept)
-    if not kept.any():
+    if not _any_kept(kept, 0, count):
         # No line reads like prose. What is neither furniture nor in a rail is all there is.
         for line in range(count):
             kept[line] = not is_out[line] and (

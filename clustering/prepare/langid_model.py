@@ -13,10 +13,19 @@ _lock = threading.Lock()
 
 @cache
 def _identifier() -> Any:
-    # Half a second to load, and most texts never need it.
+    # Half a second to load, which those whose texts never need it should not pay.
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE)
+
+
+def load_language_model() -> None:
+    """Load the model before a text asks for it.
+
+    Most of that is taking it out of its archive, which leaves the interpreter to other threads.
+    """
+    with _lock:
+        _identifier()
 
 
 def ranked_languages(text: str, among: Collection[str]) -> list[tuple[str, float]]:
@@ -35,7 +44,6 @@ def ranked_languages(text: str, among: Collection[str]) -> list[tuple[str, float
         Codes as the model names them with log posteriors in nats, best first. Differences
         between them mean something, the values themselves do not.
     """
-    with _lock:
-        identifier = _identifier()
-    ranked: list[tuple[str, float]] = identifier.rank(text[:_SAMPLE_CHARACTERS])
+    load_language_model()
+    ranked: list[tuple[str, float]] = _identifier().rank(text[:_SAMPLE_CHARACTERS])
     return [(code, float(log_p)) for code, log_p in ranked if not among or code in among]

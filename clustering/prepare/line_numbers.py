@@ -1,6 +1,6 @@
 """What is told of a line, as bits and columns of numbers, and how long lines of a kind may be.
 
-`kernel_lines` writes these, everything that judges lines reads them.
+`kernel_line_counts` counts, `kernel_lines` tells from it what everything that judges lines reads.
 """
 
 from __future__ import annotations
@@ -67,6 +67,46 @@ N_DIGITS: Final = 3
 N_TERM_END: Final = 4
 """How many terms there are up to the end of this line."""
 LINE_NUMBERS: Final = 5
+
+# Columns of what is counted in a line.
+C_WORDS: Final = 0
+C_FUNCTION_WORDS: Final = 1
+C_MENU_WORDS: Final = 2
+C_WORD_CHARACTERS: Final = 3
+C_NUMBER_CHARACTERS: Final = 4
+C_HAN: Final = 5
+C_SOUTHEAST: Final = 6
+C_FUNCTION_CHARACTERS: Final = 7
+C_BREAKS: Final = 8
+C_COMMAS: Final = 9
+C_SEPARATORS: Final = 10
+C_SPACES: Final = 11
+C_BARS: Final = 12
+C_DOTS: Final = 13
+C_LONG_WORDS: Final = 14
+C_TITLE_WORDS: Final = 15
+C_KEY_CHARACTERS: Final = 16
+C_SEEN: Final = 17
+"""Bits of `line_classes`, of all characters together."""
+C_FOUND: Final = 18
+"""What the table of words has for the line's key."""
+C_PHRASES: Final = 19
+"""As `phrases_in` says, of lines that may be short enough to be looked at for that."""
+C_SIGNS: Final = 20
+C_TERM_END: Final = 21
+LINE_COUNTS: Final = 22
+
+# Bits of the signs.
+HAS_CRUMB: Final = 1 << 0
+HAS_CODE: Final = 1 << 1
+HAS_MARK: Final = 1 << 2
+HAS_COLON: Final = 1 << 3
+HAS_BRACKET: Final = 1 << 4
+HAS_COPYRIGHT: Final = 1 << 5
+HAS_GLUED_DIGIT: Final = 1 << 6
+HAS_OTHER_WORD: Final = 1 << 7
+HAS_INVITATION: Final = 1 << 8
+BEGINS_AS_FURNITURE: Final = 1 << 9
 
 SOLID_WORDS: Final = 25.0
 SENTENCE_WORDS: Final = 10.0

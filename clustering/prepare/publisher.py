@@ -10,9 +10,12 @@ import json
 import unicodedata
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import regex
-import tldextract
+
+if TYPE_CHECKING:
+    import tldextract
 
 _URL_HOST = regex.compile(
     r"^\s*(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#@\s]*@)?(\[[0-9a-f:.]+\]|[^/?#\s:\[\]]+)",
@@ -34,6 +37,9 @@ _WRAPPED_URL = regex.compile(
 
 @cache
 def _suffixes() -> tldextract.TLDExtract:
+    # It loads an HTTP client, for lists that are not loaded here.
+    import tldextract
+
     # The suffix list that comes with the package: no download, no cache directory. Private
     # domains count, so that two blogs on one hosting site are two publishers.
     return tldextract.TLDExtract(

@@ -57,17 +57,10 @@ DataDir = Annotated[
 
 def finish(run: Callable[[Console], ExitCode], *, machine: bool = False) -> None:
     """Run a command and end the process with its exit code, errors told in one line."""
-    from clustering.errors import ConfigurationError
-    from service.store import StoreError, StoreMismatchError
-
     try:
         code = run(Console(machine=machine))
     except CommandError as error:
         code = _complain(error, error.exit_code)
-    except (ConfigurationError, StoreMismatchError) as error:
-        code = _complain(error, ExitCode.UNUSABLE)
-    except StoreError as error:
-        code = _complain(error, ExitCode.AWAY)
     except BrokenPipeError:
         # Whoever read the output has seen enough, such as `head`. The interpreter must not try to
         # write the rest once more when it exits.
@@ -75,6 +68,17 @@ def finish(run: Callable[[Console], ExitCode], *, machine: bool = False) -> None
         code = ExitCode.PARTLY
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
+    except Exception as error:
+        # Loaded now: they bring more with them than some commands need.
+        from clustering.errors import ConfigurationError
+        from service.store import StoreError, StoreMismatchError
+
+        if isinstance(error, ConfigurationError | StoreMismatchError):
+            code = _complain(error, ExitCode.UNUSABLE)
+        elif isinstance(error, StoreError):
+            code = _complain(error, ExitCode.AWAY)
+        else:
+            raise
     raise typer.Exit(code)
 
 

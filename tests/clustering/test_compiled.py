@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clustering.compiled import compiled, leave_to, prefetch
+from clustering.compiled import CompiledElsewhereError, compiled, leave_to, prefetch, share_with
 
 
 @compiled
@@ -131,6 +133,56 @@ def test_what_is_kept_on_disk_is_used(tmp_path: Path) -> None:
     assert again(2) == 28
     assert again.stats.cache_hits
     assert not again.stats.cache_misses
+
+
+def test_what_is_kept_on_disk_is_used_without_loading_the_compiler(tmp_path: Path) -> None:
+    # A module of its own, which another process imports once it is compiled.
+    (tmp_path / "looped.py").write_text(
+        "import sys\nimport numpy as np\nfrom clustering.compiled import compiled\n"
+        "@compiled\ndef squares(count):\n"
+        "    found = np.empty(count, dtype=np.int64)\n"
+        "    for k in range(count):\n        found[k] = k * k\n"
+        "    return found\n"
+        "print(squares(4).tolist(), *(name in sys.modules for name in"
+        " ('numba.np.arraymath', 'scipy.linalg')))\n"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", "import looped"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split("]")
+        for _ in range(2)
+    ]
+    assert told[0][0] == told[1][0] == "[0, 1, 4, 9"
+    assert told[0][1].split() == ["True", "True"]
+    assert told[1][1].split() == ["False", "False"]
+
+
+def test_a_loop_is_left_to_the_process_that_has_claimed_it(tmp_path: Path) -> None:
+    claimed = {"outer": False}
+
+    class Claims:
+        def take(self, name: str) -> bool:
+            assert name.endswith(".outer")
+            return not claimed["outer"]
+
+        def give_back(self, name: str) -> None:
+            claimed["given back"] = True
+
+    function = _outer(tmp_path, "claimed", factor=10)
+    share_with(Claims())
+    try:
+        claimed["outer"] = True
+        with pytest.raises(CompiledElsewhereError, match="outer"):
+            function(2)
+        claimed["outer"] = False
+        assert function(2) == 28
+    finally:
+        share_with(None)
+    assert claimed["given back"]
 
 
 @pytest.mark.parametrize(

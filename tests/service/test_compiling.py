@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from clustering.compiled import CompiledElsewhereError
 from service import compiling, warming
-from tests.endtoend.harness import environment
+from service.clusterer import Clusterer
+from service.samples import sample_articles
+from tests.endtoend.harness import Service, environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -111,13 +114,48 @@ def test_a_machine_without_a_place_for_locks_compiles_without_them(
     assert not compiling.is_running()
 
 
-def test_every_piece_is_done_by_one_of_the_processes() -> None:
-    planned = [name for plan in compiling.PLANS for name in plan]
-    assert sorted(planned) == sorted({**warming.SERVING, **warming.LATER})
+@pytest.mark.parametrize("order", compiling.ORDERS)
+def test_each_process_looks_at_all_that_postings_need(order: tuple[str, ...]) -> None:
+    assert sorted(order) == sorted(warming.SERVING)
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_loop_is_claimed_by_one_process_at_a_time() -> None:
+    with compiling._lock_path(compiling._CLAIMS).open("ab") as file:
+        claims = compiling._Claims(file)
+        assert claims.take("one")
+        assert _taken_by_another("one", "other") == "no yes"
+        claims.give_back("one")
+        assert _taken_by_another("one", "other") == "yes yes"
+
+
+def _taken_by_another(*names: str) -> str:
+    script = f"""
+from service import compiling
+with compiling._lock_path(compiling._CLAIMS).open("ab") as file:
+    claims = compiling._Claims(file)
+    print(*("yes" if claims.take(name) else "no" for name in {names!r}))
+"""
+    return _run("-c", script).stdout.strip()
+
+
+def test_what_another_one_compiles_is_left_for_later() -> None:
+    done: list[str] = []
+
+    def first(_clusterer: object) -> None:
+        if not done:
+            raise CompiledElsewhereError
+        done.append("first")
+
+    def second(_clusterer: object) -> None:
+        done.append("second")
+
+    compiling._do({"first": first, "second": second}, Clusterer())
+    assert done == ["second", "first"]
 
 
 @pytest.mark.slow
-def test_postings_and_nights_need_nothing_that_is_not_compiled(cache: Path) -> None:
+def test_postings_and_nights_need_nothing_that_is_not_compiled(cache: Path, tmp_path: Path) -> None:
     assert "compiled in" in _run("-m", "service.compiling").stderr
     assert compiling.seems_compiled()
     kept = {file.name for file in cache.rglob("*")}
@@ -125,6 +163,14 @@ def test_postings_and_nights_need_nothing_that_is_not_compiled(cache: Path) -> N
     assert needed == ["night"]
     # Nothing is left to do, so nothing is done.
     _run("-m", "service.compiling")
+    assert {file.name for file in cache.rglob("*")} == kept
+    # Nor is it by a service with its store, be it one article or many.
+    articles = sample_articles()
+    with Service(tmp_path / "data", settings={"NUMBA_CACHE_DIR": str(cache)}) as service:
+        service.start()
+        for article in articles[:4]:
+            assert service.post(article).status_code == 201
+        service.post_batch(articles)
     assert {file.name for file in cache.rglob("*")} == kept
 
 
