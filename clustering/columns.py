@@ -92,6 +92,8 @@ class FeatureColumns(Sequence[ArticleFeatures]):
         """Return the columns of articles; those themselves if they are columns already."""
         if isinstance(features, FeatureColumns):
             return features
+        if len(features) == 1:
+            return _columns_of_one(features[0])
         vectors = [item.vector for item in features]
         languages, language_names = numbered([item.lang for item in features])
         publishers, publisher_names = numbered([item.publisher for item in features])
@@ -223,6 +225,41 @@ class FeatureColumns(Sequence[ArticleFeatures]):
             for name in names_of_values:
                 fields[name] = getattr(self, name)[old[0] : old[-1]]
         return FeatureColumns(**fields)
+
+
+def _columns_of_one(item: ArticleFeatures) -> FeatureColumns:
+    """Return the columns of one article, over its own arrays."""
+    vector = item.vector
+    seconds = item.published_at_seconds
+    return FeatureColumns(
+        kinds=np.array((KINDS.index(item.kind),), dtype=np.uint8),
+        languages=np.zeros(1, dtype=np.int32),
+        language_names=(item.lang,),
+        publishers=np.zeros(1, dtype=np.int32),
+        publisher_names=(item.publisher,),
+        published_at_seconds=np.array((UNDATED if seconds is None else seconds,), dtype=np.int64),
+        token_counts=np.array((vector.token_count,), dtype=np.int64),
+        term_offsets=np.array((0, vector.term_ids.size), dtype=np.int64),
+        term_ids=_plain(vector.term_ids, np.uint32),
+        body_counts=_plain(vector.body_counts, np.uint8),
+        lead_counts=_plain(vector.lead_counts, np.uint8),
+        title_counts=_plain(vector.title_counts, np.uint8),
+        term_flags=_plain(vector.term_flags, np.uint8),
+        bigram_offsets=np.array((0, vector.bigram_ids.size), dtype=np.int64),
+        bigram_ids=_plain(vector.bigram_ids, np.uint32),
+        signature_offsets=np.array((0, item.text_signature.size), dtype=np.int64),
+        text_signatures=_plain(item.text_signature, np.uint32),
+        event_offsets=np.array((0, item.event_tokens.size), dtype=np.int64),
+        event_tokens=_plain(item.event_tokens, np.uint32),
+    )
+
+
+def _plain(values: NDArray[Any], dtype: type[Any]) -> NDArray[Any]:
+    """Return values as compiled loops are made for; themselves, mostly."""
+    flags = values.flags
+    if values.dtype == dtype and flags.c_contiguous and flags.writeable:
+        return values
+    return np.require(values, dtype, ["C", "W"])
 
 
 def numbered(names: Sequence[str]) -> tuple[Int32Array, tuple[str, ...]]:

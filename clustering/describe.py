@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -229,16 +229,22 @@ def _spellings(articles: Sequence[DescribedArticle], lead: int) -> dict[int, Cou
     )
 
 
-def spellings_in(texts: Iterable[tuple[str, str]]) -> dict[int, Counter[str]]:
-    """Return term id → how often it is spelled how, in texts given with their languages."""
-    words: Counter[tuple[str, str]] = Counter()
+def spellings_in(
+    texts: Iterable[tuple[str, str]], *, of: Collection[int] | None = None
+) -> dict[int, Counter[str]]:
+    """Return term id → how often it is spelled how, in texts given with their languages.
+
+    Of all terms, or of those that ``of`` names.
+    """
+    by_lang: dict[str, Counter[str]] = {}
     for text, lang in texts:
-        for word in _WORD.findall(text):
-            words[word, lang] += 1
+        by_lang.setdefault(lang, Counter()).update(_WORD.findall(text))
     spellings: dict[int, Counter[str]] = {}
-    for (word, lang), count in words.items():
-        for term_id, spelling in _terms_of_word(word, lang):
-            spellings.setdefault(term_id, Counter())[spelling] += count
+    for lang, words in by_lang.items():
+        for word, count in words.items():
+            for term_id, spelling in _terms_of_word(word, lang):
+                if of is None or term_id in of:
+                    spellings.setdefault(term_id, Counter())[spelling] += count
     return spellings
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -59,6 +60,25 @@ class RunnerUp:
     similarity: float
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What became of an article where the clusters around it stay what they are.
+
+    Attributes
+    ----------
+    cluster_id
+        The one that it joins; empty where it stays alone.
+    similarity
+        Its mean similarity to the known members, 0..1; ``None`` when alone.
+    runner_up
+        As `Neighbourhood.runner_up`.
+    """
+
+    cluster_id: str
+    similarity: float | None
+    runner_up: RunnerUp | None
+
+
 class Neighbourhood:
     """Compares the new article with the members of the touched clusters, and links them.
 
@@ -94,12 +114,14 @@ class Neighbourhood:
         )
         # Positions: 0 is the new article, members follow cluster by cluster.
         self._members = [member for cluster in self._touched for member in cluster.members]
+        self._cluster_at = [
+            number for number, cluster in enumerate(self._touched) for _ in cluster.members
+        ]
         self._comparison = refinement.compare([new, *[item.features for item in self._members]])
-        others = np.arange(1, len(self._members) + 1)
-        self._copies = self._comparison.near_duplicates(np.zeros_like(others), others)
-        self._similarities = self._comparison.similarity_matrix()
+        self._similarities, self._copies = self._comparison.neighbourhood()
         self._to_new: list[float] = np.maximum(self._similarities[0, 1:], self._copies).tolist()
-        self.copied_group_id = self._find_copied_group()
+        self.copied_group_id = self._find_copied_group() if self._copies.any() else ""
+        self._linked: tuple[list[list[int]], list[int]] | None = None
         if self.copied_group_id and self._constraints and self._projected()[2].broken:
             # A copy of what an editor keeps apart from it: of one text, and in another cluster.
             self.copied_group_id = ""
@@ -129,23 +151,63 @@ class Neighbourhood:
         handles below `NEW`: ids go by how many members each side has, and they must count. The
         older the cluster, the lower they are.
         """
-        units, sizes, projection = self._projected()
-        labels = self._refinement.link(
-            self._comparison,
-            similarities=self._similarities,
-            blocks=units,
-            block_sizes=sizes,
-            cannot_link=projection.cannot_link,
-        )
         groups: dict[int, list[int]] = {}
         label_of: dict[int, int] = {}
-        for unit, label in zip(units, labels.tolist(), strict=True):
+        for unit, label in zip(*self._link(), strict=True):
             handles = [NEW if place == 0 else self._members[place - 1].handle for place in unit]
             groups.setdefault(label, []).extend(handles)
             label_of.update(dict.fromkeys(handles, label))
         for cluster, stand_ins in self._stand_ins():
             groups[label_of[cluster.members[0].handle]].extend(stand_ins)
         return list(groups.values())
+
+    def joined(self) -> Joined | None:
+        """Return what became of the article where linking changes nothing else.
+
+        ``None`` where an article changes cluster, or clusters become one: then `link` tells.
+        """
+        label_of: dict[int, int] = {}
+        cluster_of: dict[int, int] = {}
+        own = 0
+        units, labels = self._link()
+        for unit, label in zip(units, labels, strict=True):
+            for place in unit:
+                if place == 0:
+                    own = label
+                    continue
+                cluster = self._cluster_at[place - 1]
+                if (
+                    label_of.setdefault(cluster, label) != label
+                    or cluster_of.setdefault(label, cluster) != cluster
+                ):
+                    return None
+        joined = cluster_of.get(own)
+        ends = accumulate((len(cluster.members) for cluster in self._touched), initial=0)
+        means = [_mean(self._to_new[begin:end]) for begin, end in pairwise(ends)]
+        others = [
+            RunnerUp(self._touched[number].cluster_id, mean)
+            for number, mean in enumerate(means)
+            if number != joined
+        ]
+        # Of equals the first, which is the oldest.
+        runner_up = max(others, key=attrgetter("similarity"), default=None)
+        if joined is None:
+            return Joined("", None, runner_up)
+        return Joined(self._touched[joined].cluster_id, means[joined], runner_up)
+
+    def _link(self) -> tuple[list[list[int]], list[int]]:
+        """Return the units, and the label of each."""
+        if self._linked is None:
+            units, sizes, projection = self._projected()
+            labels = self._refinement.link(
+                self._comparison,
+                similarities=self._similarities,
+                blocks=units,
+                block_sizes=sizes,
+                cannot_link=projection.cannot_link,
+            )
+            self._linked = units, labels.tolist()
+        return self._linked
 
     def _projected(self) -> tuple[list[list[int]], list[int], Projection]:
         """Return the units after must-links, their sizes, and what is said of these units."""
@@ -233,7 +295,7 @@ class Neighbourhood:
             for member, value in zip(self._members, self._to_new, strict=True)
             if member.handle in wanted
         ]
-        return round(sum(values) / len(values), 4) if values else None
+        return _mean(values) if values else None
 
     def runner_up(self, handles: Sequence[int]) -> RunnerUp | None:
         """Return the touched cluster most similar to the article that holds no ``handles``."""
@@ -246,6 +308,10 @@ class Neighbourhood:
                 ranked.append(RunnerUp(cluster.cluster_id, similarity))
         # Of equals the first, which is the oldest.
         return max(ranked, key=lambda item: item.similarity, default=None)
+
+
+def _mean(similarities: Sequence[float]) -> float:
+    return round(sum(similarities) / len(similarities), 4)
 
 
 def _in_order(cluster: TouchedCluster) -> TouchedCluster:

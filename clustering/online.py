@@ -31,7 +31,7 @@ from clustering.neighbourhood import NEW, Neighbour, Neighbourhood, RunnerUp, To
 from clustering.prepare import FrequencyTable, ObservedFrequencies
 from clustering.propose import CandidateIndex, SignatureScheme, bucket_ids
 from clustering.reconcile import reconcile
-from clustering.refine import LookAlike, LookAlikeKind, Refinement, other_subjects
+from clustering.refine import LookAlike, LookAlikeKind, Refinement, other_subjects, settled
 from clustering.unpacking import Comparable, features_of
 
 
@@ -197,23 +197,15 @@ class Decider:
         if new.kind is not TextKind.ORDINARY or not candidates:
             return CandidateSimilarities((0.0,) * len(candidates))
         comparison = self.refinement.compare([new, *candidates])
-        others = np.arange(1, len(candidates) + 1)
-        first = np.zeros_like(others)
-        alike, kinds = comparison.look_alikes(first, others)
+        alike, kinds, copies = comparison.candidates()
         # The linkage keeps these apart whatever else it links (`Refinement.link`).
-        if comparison.items[:1].tolist() == [0]:
+        if comparison.begins_with_item:
             for a, b in other_subjects(comparison, np.zeros(len(comparison), dtype=np.int64)):
                 if a == 0 and kinds[b - 1] == LookAlikeKind.NONE:
                     kinds[b - 1] = LookAlikeKind.OTHER_SUBJECT
-        copies = comparison.near_duplicates(first, others)
-        if not kinds.any():
-            return CandidateSimilarities(tuple(np.maximum(alike, copies).tolist()))
-        is_look_alike = kinds != LookAlikeKind.NONE
-        none = np.float32(0)
-        similarities = tuple(np.maximum(np.where(is_look_alike, none, alike), copies).tolist())
-        # Of equals the first, which shares most buckets.
-        likest = int(np.argmax(np.where(is_look_alike, alike, none)))
-        if not alike[likest] > self.refinement.rule.required_similarity(1, 1):
+        settled_similarities, likest = settled(alike, kinds, copies)
+        similarities = tuple(settled_similarities.tolist())
+        if likest < 0 or not alike[likest] > self.refinement.rule.required_similarity(1, 1):
             return CandidateSimilarities(similarities)
         return CandidateSimilarities(
             similarities,
@@ -303,6 +295,16 @@ class Decider:
         neighbourhood = Neighbourhood(
             self.refinement, new, touched, constraints=said, constrained_as=constrained_as
         )
+        joined = None if previous_cluster_id else neighbourhood.joined()
+        if joined is not None:
+            # Most of the time. What follows would come to the same, and takes as long as the rest.
+            return Decision(
+                outcome=Outcome.JOINED if joined.cluster_id else Outcome.CREATED,
+                cluster_id=joined.cluster_id or mint_cluster_id(),
+                duplicate_group_id=neighbourhood.copied_group_id or mint_duplicate_group_id(),
+                similarity=joined.similarity,
+                runner_up=joined.runner_up,
+            )
         groups = neighbourhood.link()
         old = neighbourhood.old_clusters()
         # Where as many articles speak for one cluster as for another, the oldest keeps the id. The

@@ -115,7 +115,10 @@ def difference(look_alike: LookAlike, prepared: PreparedArticle) -> str:
     prepared
         The article, for the words.
     """
-    spelled = spellings_in([(f"{prepared.title}\n{prepared.body}", prepared.features.lang)])
+    if look_alike.kind is LookAlikeKind.OTHER_ISSUE:
+        return "it is another issue of a recurring title: another day, another text"
+    text = f"{prepared.title}\n{prepared.body}"
+    spelled = spellings_in([(text, prepared.features.lang)], of=look_alike.first_term_ids)
     words = [
         min(spelled[term], key=lambda word: (-spelled[term][word], word))
         for term in look_alike.first_term_ids
@@ -124,9 +127,7 @@ def difference(look_alike: LookAlike, prepared: PreparedArticle) -> str:
     named = f" ({', '.join(words)})" if words else ""
     if look_alike.kind is LookAlikeKind.OTHER_SUBJECT:
         return f"its title names another subject{named}"
-    if look_alike.kind is LookAlikeKind.OTHER_FIGURES:
-        return f"it is of another day and gives other figures{named}"
-    return "it is another issue of a recurring title: another day, another text"
+    return f"it is of another day and gives other figures{named}"
 
 
 def _template(title: str, features: ArticleFeatures, issues: Sequence[ArticleFeatures]) -> str:

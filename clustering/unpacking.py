@@ -52,13 +52,25 @@ class PackedFeatures:
     ----------
     record
         What `clustering.packing.pack_features` wrote.
+    packed
+        What that was made of, where it was only just made; see `take_packed`.
     """
 
-    __slots__ = ("_features", "record")
+    __slots__ = ("_features", "_packed", "record")
 
-    def __init__(self, record: bytes) -> None:
+    def __init__(self, record: bytes, packed: ArticleFeatures | None = None) -> None:
         self.record = record
+        self._packed = packed
         self._features: ArticleFeatures | None = None
+
+    def take_packed(self) -> ArticleFeatures | None:
+        """Return what the record was made of, if that is known, and forget it.
+
+        The first to look need not unpack what was just packed; and to hold it for longer would
+        take several times the memory of the record.
+        """
+        packed, self._packed = self._packed, None
+        return packed
 
     @property
     def features(self) -> ArticleFeatures:

@@ -5,10 +5,10 @@ The steps between the round trips of `service.placing`.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from clustering.articles import ArticleFeatures
 from clustering.neighbourhood import NEW, Neighbour, TouchedCluster
 from clustering.online import CandidateSimilarities, Decider
 from clustering.unpacking import PackedFeatures
@@ -82,8 +82,9 @@ def consider(
     replaced = -1 if existing is None else existing.handle
     # An article of the wave has no handle yet; none of these is like the new one, see below.
     near = [item for item in both if isinstance(item, Fellow) or item.handle != replaced]
-    new = features.features(sketch.record)
+    new = features.features(sketch.record, sketch.prepared.features)
     compared = decider.compare_candidates(new, [features.features(item.record) for item in near])
+    new.take_packed()  # by now it is made ready, or nothing is like it
     for number, item in enumerate(near):
         if isinstance(item, Fellow) and (
             compared.similarities[number] >= decider.limits.touch_similarity
@@ -236,19 +237,36 @@ class FeatureCache:
     By the bytes themselves, so that a store that was emptied and filled anew can never be answered
     from what its predecessor held under the same handle. The same record always gives the same
     object: what is worked out of it can be kept, too (`clustering.refine`).
+
+    Parameters
+    ----------
+    most_articles
+        How many to keep at most: those met last, and those met before them, each a half.
     """
 
     def __init__(self, most_articles: int = _FEATURE_CACHE_ARTICLES) -> None:
-        self._most_articles = most_articles
-        self._known: OrderedDict[bytes, PackedFeatures] = OrderedDict()
+        self._half = max(1, most_articles // 2)
+        self._last: dict[bytes, PackedFeatures] = {}
+        self._before: dict[bytes, PackedFeatures] = {}
 
-    def features(self, record: bytes) -> PackedFeatures:
-        """Return what a record holds."""
-        found = self._known.get(record)
-        if found is None:
-            found = self._known[record] = PackedFeatures(record)
-            if len(self._known) > self._most_articles:
-                self._known.popitem(last=False)
+    def __len__(self) -> int:
+        return len(self._last.keys() | self._before.keys())
+
+    def features(self, record: bytes, packed: ArticleFeatures | None = None) -> PackedFeatures:
+        """Return what a record holds; ``packed`` as in `PackedFeatures`."""
+        found = self._last.get(record)
+        if found is not None and found.record is record:
+            return found
+        if found is not None:
+            # The bytes that come from the store will come again, and to find them by what is in
+            # them takes longer than by themselves.
+            del self._last[record]
         else:
-            self._known.move_to_end(record)
+            found = self._before.get(record)
+        if found is None:
+            found = PackedFeatures(record, packed)
+        found.record = record
+        if len(self._last) >= self._half:
+            self._before, self._last = self._last, {}
+        self._last[record] = found
         return found

@@ -5,11 +5,13 @@
 ``LookAlike``    in what two articles differ that are written alike about different things.
 ``newest``       the sample that ``Refinement.measure_looseness`` is meant for.
 ``other_subjects``  which earnings and payout items may not share a cluster.
+``settled``      what candidates' similarities come to, look-alikes and copies considered.
 """
 
 from __future__ import annotations
 
 from clustering.refine.facade import Refinement
+from clustering.refine.kernel_pairs import settled
 from clustering.refine.linkage import MergeRule
 from clustering.refine.lookalikes import LookAlike, LookAlikeKind
 from clustering.refine.looseness import newest
@@ -27,4 +29,5 @@ __all__ = [
     "Verifier",
     "newest",
     "other_subjects",
+    "settled",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from clustering.columns import FeatureColumns
 from clustering.errors import ConfigurationError
 from clustering.refine.duplicates import duplicate_labels
-from clustering.refine.linkage import Int64Array, MergeRule, link_dense, mean_between
+from clustering.refine.linkage import Int64Array, MergeRule, link_blocks, link_dense
 from clustering.refine.looseness import measure_looseness
 from clustering.refine.similarity import Comparison
 from clustering.refine.subjects import other_subjects
@@ -124,15 +124,16 @@ class Refinement:
             apart += cannot_link
             return link_dense(matrix, self.rule, sizes=block_sizes, cannot_link=apart)
         block_of = _block_of(blocks, len(comparison))
-        counts = np.array([len(block) for block in blocks], dtype=np.int64)
-        sizes = counts if block_sizes is None else np.asarray(block_sizes, dtype=np.int64)
-        if sizes.shape != counts.shape or (sizes < counts).any():
-            raise ConfigurationError("block_sizes must name each block's size, its sample or more")
+        sizes = [len(block) for block in blocks] if block_sizes is None else block_sizes
+        if len(sizes) != len(blocks):
+            raise ConfigurationError(f"{len(blocks)} blocks have {len(sizes)} sizes: give each one")
         between = {(block_of[a], block_of[b]) for a, b in apart}
-        apart = [*cannot_link, *sorted((a, b) for a, b in between if a != b)]
-        means, within_means = mean_between(matrix, np.array(block_of, dtype=np.int64), counts)
-        return link_dense(
-            means, self.rule, sizes=sizes, within_means=within_means, cannot_link=apart
+        return link_blocks(
+            matrix,
+            np.array(block_of, dtype=np.int64),
+            np.array(sizes, dtype=np.int64),
+            self.rule,
+            cannot_link=[*cannot_link, *sorted((a, b) for a, b in between if a != b)],
         )
 
     def duplicate_groups(self, comparison: Comparison) -> Int64Array:

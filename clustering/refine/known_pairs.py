@@ -12,12 +12,12 @@ from typing import Final
 
 import numpy as np
 
-from clustering.articles import UInt64Array
+from clustering.articles import UInt8Array, UInt64Array
 from clustering.compiled import compiled
 from clustering.refine.tfidf import Float32Array, Int64Array
 
 _MOST_PAIRS: Final = 1 << 19
-_FEWEST_SLOTS: Final = 1 << 12
+_FEWEST_SLOTS: Final = 1 << 8
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 """2^64 over the golden ratio: see `clustering.prepare.lookup`, which does the same with ids."""
 
@@ -63,15 +63,46 @@ class KnownPairs:
     def put(self, first: Int64Array, second: Int64Array, similarities: Float32Array) -> None:
         """Keep the similarities of pairs of rows; the order within a pair means nothing."""
         with self._lock:
-            if self._count + first.size > self._most_pairs:
-                self._forget()
-            wanted = 2 * (self._count + first.size)
-            if wanted > self._keys.size:
-                slots = 1 << wanted.bit_length()
-                keys, values = np.zeros(slots, np.uint64), np.zeros(slots, np.float32)
-                _put(keys, values, self._keys, self._values)
-                self._keys, self._values = keys, values
-            self._count += _put(self._keys, self._values, _keys_of(first, second), similarities)
+            self._make_room(first.size)
+            self._count += _put_pairs(self._keys, self._values, first, second, similarities)
+
+    def put_first(self, rows: Int64Array, similarities: Float32Array, kinds: UInt8Array) -> None:
+        """Keep those of the first row with each other one that are not 0.
+
+        ``kinds`` says which pairs have 0 all the same: those that are not 0 there.
+        """
+        with self._lock:
+            self._make_room(similarities.size)
+            self._count += _put_first(self._keys, self._values, rows, similarities, kinds)
+
+    def put_missing(
+        self,
+        rows: Int64Array,
+        first: Int64Array,
+        second: Int64Array,
+        similarities: Float32Array,
+        kinds: UInt8Array,
+        matrix: Float32Array,
+    ) -> None:
+        """Keep those of the pairs of positions that `matrix` did not know, and write them into it.
+
+        ``kinds`` as in `put_first`.
+        """
+        with self._lock:
+            self._make_room(first.size)
+            self._count += _put_missing(
+                self._keys, self._values, rows, first, second, similarities, kinds, matrix
+            )
+
+    def _make_room(self, more: int) -> None:
+        if self._count + more > self._most_pairs:
+            self._forget()
+        wanted = 2 * (self._count + more)
+        if wanted > self._keys.size:
+            slots = 1 << wanted.bit_length()
+            keys, values = np.zeros(slots, np.uint64), np.zeros(slots, np.float32)
+            _put(keys, values, self._keys, self._values)
+            self._keys, self._values = keys, values
 
 
 @compiled
@@ -79,14 +110,6 @@ def _key(row: int, other: int) -> np.uint64:
     """Return a number for an unordered pair that is never 0."""
     low, high = min(row, other), max(row, other)
     return np.uint64((np.uint64(high + 1) << np.uint64(32)) | np.uint64(low))
-
-
-@compiled
-def _keys_of(first: Int64Array, second: Int64Array) -> UInt64Array:
-    keys = np.empty(first.size, dtype=np.uint64)
-    for k in range(first.size):
-        keys[k] = _key(first[k], second[k])
-    return keys
 
 
 @compiled
@@ -108,10 +131,70 @@ def _put(
     added = 0
     for k in range(new_keys.size):
         if new_keys[k] != 0:
-            at = _slot(keys, new_keys[k])
-            added += keys[at] == 0
-            keys[at] = new_keys[k]
-            values[at] = new_values[k]
+            added += _enter(keys, values, new_keys[k], new_values[k])
+    return added
+
+
+@compiled
+def _enter(keys: UInt64Array, values: Float32Array, key: np.uint64, value: np.float32) -> int:
+    """Enter one key; returns how many were not there."""
+    at = _slot(keys, key)
+    added = int(keys[at] == 0)
+    keys[at] = key
+    values[at] = value
+    return added
+
+
+@compiled
+def _put_pairs(
+    keys: UInt64Array,
+    values: Float32Array,
+    first: Int64Array,
+    second: Int64Array,
+    similarities: Float32Array,
+) -> int:
+    """Do what `KnownPairs.put` does; returns how many were not there."""
+    added = 0
+    for k in range(first.size):
+        added += _enter(keys, values, _key(first[k], second[k]), similarities[k])
+    return added
+
+
+@compiled
+def _put_first(
+    keys: UInt64Array,
+    values: Float32Array,
+    rows: Int64Array,
+    similarities: Float32Array,
+    kinds: UInt8Array,
+) -> int:
+    """Do what `KnownPairs.put_first` does; returns how many were not there."""
+    added = 0
+    for k in range(similarities.size):
+        if similarities[k] != 0:
+            value = similarities[k] if kinds[k] == 0 else np.float32(0)
+            added += _enter(keys, values, _key(rows[0], rows[k + 1]), value)
+    return added
+
+
+@compiled
+def _put_missing(
+    keys: UInt64Array,
+    values: Float32Array,
+    rows: Int64Array,
+    first: Int64Array,
+    second: Int64Array,
+    similarities: Float32Array,
+    kinds: UInt8Array,
+    matrix: Float32Array,
+) -> int:
+    """Do what `KnownPairs.put_missing` does; returns how many were not there."""
+    added = 0
+    for k in range(first.size):
+        i, j = first[k], second[k]
+        value = similarities[k] if kinds[k] == 0 else np.float32(0)
+        matrix[i, j] = matrix[j, i] = value
+        added += _enter(keys, values, _key(rows[i], rows[j]), value)
     return added
 
 

@@ -400,6 +400,54 @@ def link_dense(
             raise ConfigurationError("similarities must be finite")
         case 2:
             raise ConfigurationError(f"within_means must be {count} finite numbers")
+    forbidden = _forbidden(count, cannot_link)
+    groups, _, _ = trace_merges(means, group_sizes, within_sums, forbidden, rule.coefficients)
+    return _numbered(groups)
+
+
+def link_blocks(
+    similarities: NDArray[np.float32],
+    block_of: Int64Array,
+    sizes: Int64Array,
+    rule: MergeRule,
+    *,
+    cannot_link: Sequence[tuple[int, int]] = (),
+) -> Int64Array:
+    """Link blocks of articles by the mean over their pairs: `link_dense` of `mean_between`.
+
+    Parameters
+    ----------
+    similarities
+        float32, shape (n, n), symmetric, finite; the diagonal is not read.
+    block_of
+        int64, shape (n,): the block of each article, 0 to b - 1, each with at least one.
+    sizes
+        int64, shape (b,): articles that each block stands for, at least as many as it has.
+    rule, cannot_link
+        As in `link_dense`; pairs are of blocks.
+
+    Returns
+    -------
+    int64, shape (b,): labels as `link_dense` returns them.
+
+    Raises
+    ------
+    ConfigurationError
+        If a size is below the number of articles, a similarity is not finite, or a pair is out of
+        range.
+    """
+    labels = np.empty(sizes.size, dtype=np.int64)
+    forbidden = _forbidden(sizes.size, cannot_link)
+    match _link_blocks(similarities, block_of, sizes, forbidden, rule.coefficients, labels):
+        case 1:
+            raise ConfigurationError("block_sizes must name each block's size, its sample or more")
+        case 2:
+            raise ConfigurationError("similarities must be finite")
+    return labels
+
+
+def _forbidden(count: int, cannot_link: Sequence[tuple[int, int]]) -> BoolArray:
+    """Return which groups never join; bool, shape (count, count)."""
     forbidden = np.zeros((count, count), dtype=np.bool_)
     for a, b in cannot_link:
         if not (0 <= a < count and 0 <= b < count) or a == b:
@@ -407,8 +455,7 @@ def link_dense(
                 f"cannot_link names groups {a} and {b}; it takes two different ones of {count}"
             )
         forbidden[a, b] = forbidden[b, a] = True
-    groups, _, _ = trace_merges(means, group_sizes, within_sums, forbidden, rule.coefficients)
-    return _numbered(groups)
+    return forbidden
 
 
 @compiled
@@ -472,6 +519,33 @@ def mean_between(
         for b in range(blocks):
             means[a, b] /= counts[a] * counts[b]
     return means, within
+
+
+@compiled
+def _link_blocks(
+    similarities: NDArray[np.float32],
+    block_of: Int64Array,
+    sizes: Int64Array,
+    forbidden: BoolArray,
+    rule: Float64Array,
+    labels: Int64Array,
+) -> int:
+    """Write what `link_blocks` returns; 1 for sizes that do not fit, 2 for what is not finite."""
+    counts = np.zeros(sizes.size, dtype=np.int64)
+    for block in block_of:
+        counts[block] += 1
+    group_sizes = np.empty(sizes.size, dtype=np.float64)
+    for block in range(sizes.size):
+        if sizes[block] < counts[block]:
+            return 1
+        group_sizes[block] = sizes[block]
+    means, within_means = mean_between(similarities, block_of, counts)
+    within_sums = np.empty(sizes.size, dtype=np.float64)
+    if _within_sums(means, group_sizes, within_means, within_sums) != 0:
+        return 2
+    groups, _, _ = trace_merges(means, group_sizes, within_sums, forbidden, rule)
+    labels[:] = _numbered(groups)
+    return 0
 
 
 def first_appearance(groups: NDArray[np.integer]) -> Int64Array:

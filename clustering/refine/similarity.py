@@ -24,6 +24,7 @@ from clustering.refine.duplicates import are_near_duplicates
 from clustering.refine.kernel_pairs import (
     are_comparable,
     are_positions,
+    compare_rows,
     time_penalties,
     weigh_pairs,
 )
@@ -46,6 +47,10 @@ from clustering.unpacking import Comparable
 
 _DAY_SECONDS: Final = 86_400.0
 _CHUNK_PAIRS: Final = 50_000
+LEAST_COPY_ESTIMATE: Final = 0.4
+"""Least estimate of shared shingles from which on pairs are looked at as copies at all."""
+_FEW_PAIRS: Final = 200
+"""Of more, `_similarities_among` knows a quicker way."""
 _MOST_AT_ONCE: Final = 500
 """Of more articles, all pairs would take too much memory at once: 150 bytes each."""
 
@@ -150,6 +155,13 @@ class Comparison:
         if self._ready.is_item is None or self._rows is None:
             return find_items(self.corpus)
         return np.flatnonzero(self._ready.is_item[self._rows])
+
+    @property
+    def begins_with_item(self) -> bool:
+        """Whether the first article is such an item."""
+        if self._ready.is_item is None or self._rows is None:
+            return bool((self.items[:1] == 0).any())
+        return bool(self._ready.is_item[self._rows[0]])
 
     def similarities(
         self, first: ArrayLike, second: ArrayLike, *, threads: int = 1
@@ -263,15 +275,51 @@ class Comparison:
         kinds
             uint8, shape (m,): `LookAlikeKind`; ``NONE`` where the similarity is 0 anyway.
         """
-        i, j = self._positions(first, second)
-        similarities, kinds = self._weigh(i, j)
+        return self._weigh(*self._positions(first, second))
+
+    def candidates(self) -> tuple[Float32Array, UInt8Array, BoolArray]:
+        """Compare the first article with every other one, in all ways that a decision asks for.
+
+        Returns
+        -------
+        similarities, kinds
+            As `look_alikes` returns them.
+        copies
+            As `near_duplicates` returns them.
+        """
+        rows = np.arange(len(self)) if self._rows is None else self._rows
+        similarities, kinds, copies = self._compared(
+            np.full(rows.size - 1, rows[0]), rows[1:], rows
+        )
         if self._ready.known is not None:
             # Those who are alike are likely to be linked next.
-            alike = np.flatnonzero(similarities)
-            kept = similarities[alike]
-            kept[kinds[alike] != LookAlikeKind.NONE] = 0.0
-            self._ready.known.put(i[alike], j[alike], kept)
-        return similarities, kinds
+            self._ready.known.put_first(rows, similarities, kinds)
+        return similarities, kinds, copies
+
+    def neighbourhood(self) -> tuple[Float32Array, BoolArray]:
+        """Compare all articles with one another, as linking them again asks for.
+
+        Returns
+        -------
+        matrix
+            As `similarity_matrix` returns it.
+        copies
+            bool, shape (n - 1,): which of the others are `near_duplicates` of the first.
+        """
+        known, rows = self._ready.known, self._rows
+        if known is None or rows is None:
+            others = np.arange(1, len(self))
+            return self.similarity_matrix(), self.near_duplicates(np.zeros_like(others), others)
+        matrix, first, second = known.matrix(rows)
+        i, j = rows[first], rows[second]
+        if first.size > _FEW_PAIRS:
+            matrix[first, second] = matrix[second, first] = self._similarities_among(first, second)
+            _, _, copies = self._compared(i[:0], j[:0], rows)
+            return matrix, copies
+        similarities, kinds, copies = self._compared(i, j, rows)
+        if first.size:
+            known.put_missing(rows, first, second, similarities, kinds, matrix)
+        return matrix, copies
 
     def evidence(
         self, first: ArrayLike, second: ArrayLike, *, threads: int = 1
@@ -313,13 +361,13 @@ class Comparison:
         return self._look_alike_test.difference(*self._rows_of(i, j), kind)
 
     def copy_evidence(
-        self, first: ArrayLike, second: ArrayLike, *, least_estimate: float = 0.4
+        self, first: ArrayLike, second: ArrayLike, *, least_estimate: float = LEAST_COPY_ESTIMATE
     ) -> Float32Array:
         """Return the columns of ``kernels.copy_evidence``; float32, shape (m, 5)."""
         return self._copy_evidence(*self._positions(first, second), least_estimate=least_estimate)
 
     def _copy_evidence(
-        self, i: Int64Array, j: Int64Array, *, least_estimate: float = 0.4
+        self, i: Int64Array, j: Int64Array, *, least_estimate: float = LEAST_COPY_ESTIMATE
     ) -> Float32Array:
         c = self._among
         evidence = copy_evidence(
@@ -482,6 +530,40 @@ class Comparison:
             ready.publishers,
             ready.token_counts,
             ready.figures,
+        )
+
+    def _compared(
+        self, i: Int64Array, j: Int64Array, rows: Int64Array
+    ) -> tuple[Float32Array, UInt8Array, BoolArray]:
+        """Return what `compare_rows` returns."""
+        c, ready = self._among, self._ready
+        return compare_rows(
+            i,
+            j,
+            rows,
+            c.term_offsets,
+            c.term_ids,
+            c.idf,
+            c.weights,
+            c.counts,
+            c.flags,
+            c.bigram_offsets,
+            c.bigram_ids,
+            c.bigram_weights,
+            c.summaries,
+            c.languages,
+            c.usable,
+            c.published_at_seconds,
+            c.text_signatures,
+            c.has_text_signature,
+            c.looseness,
+            ready.publishers,
+            ready.token_counts,
+            ready.figures,
+            self.verifier.intercept,
+            self.verifier.linear,
+            self.verifier.roots,
+            LEAST_COPY_ESTIMATE,
         )
 
     def _comparable(self, i: Int64Array, j: Int64Array) -> BoolArray:

@@ -120,17 +120,20 @@ def _ids(words: str) -> UInt32Array:
 def find_items(corpus: WeightedCorpus) -> Int64Array:
     """Return the positions of items, in order: int64."""
     return np.flatnonzero(
-        _are_items(
+        are_items(
             corpus.term_offsets,
             corpus.term_ids,
             corpus.weights,
             corpus.counts,
             corpus.usable,
-            _ids(_ANNOUNCED),
-            _ids(_MARKS),
-            _ids(_BODY_WORDS),
+            *item_words(),
         )
     )
+
+
+def item_words() -> tuple[UInt32Array, UInt32Array, UInt32Array]:
+    """Return the sorted term ids that `are_items` looks for."""
+    return _ids(_ANNOUNCED), _ids(_MARKS), _ids(_BODY_WORDS)
 
 
 @compiled
@@ -141,7 +144,7 @@ def _holds(ids: UInt32Array, wanted: int) -> bool:
 
 
 @compiled
-def _are_items(
+def are_items(
     term_offsets: Int64Array,
     term_ids: UInt32Array,
     weights: Float32Array,

@@ -137,9 +137,9 @@ class WeightedCorpus:
             signature schemes and cannot be compared.
         """
         columns = FeatureColumns.of(features)
-        idf = _idf_by_language(columns, frequencies)
-        bigram_idf = _in_pieces(columns.bigram_ids, frequencies.bigram_idf)
-        weights, bigram_weights, summaries = _weigh(
+        idf = idf_by_language(columns, frequencies)
+        bigram_idf = bigram_idf_of(columns, frequencies)
+        weights, bigram_weights, summaries = weigh_terms(
             columns.term_offsets,
             idf,
             columns.body_counts,
@@ -167,21 +167,21 @@ class WeightedCorpus:
             published_at_seconds=np.where(seconds == UNDATED, np.nan, seconds),
             text_signatures=_signatures(columns, has_signature),
             has_text_signature=has_signature,
-            looseness=_looseness(columns, frequencies),
+            looseness=looseness_by_language(columns, frequencies)[columns.languages],
         )
 
 
-def _looseness(columns: FeatureColumns, frequencies: DocumentFrequencies) -> Float32Array:
+def looseness_by_language(
+    columns: FeatureColumns, frequencies: DocumentFrequencies
+) -> Float32Array:
+    """Return `WeightedCorpus.looseness` of an article in each of the columns' languages."""
     # Document frequencies from elsewhere know nothing of it.
     known = (
         frequencies.observed.looseness.by_language
         if isinstance(frequencies, FrequencyTable)
         else {}
     )
-    if not known:
-        return np.zeros(len(columns), dtype=np.float32)
-    by_language = [0.5 * known.get(lang, 0.0) for lang in columns.language_names]
-    return np.array(by_language, dtype=np.float32)[columns.languages]
+    return np.array([0.5 * known.get(lang, 0.0) for lang in columns.language_names], np.float32)
 
 
 def _language_numbers(columns: FeatureColumns) -> NDArray[np.int16]:
@@ -193,7 +193,7 @@ def _language_numbers(columns: FeatureColumns) -> NDArray[np.int16]:
     return np.array(numbers, dtype=np.int16)[columns.languages]
 
 
-def _idf_by_language(columns: FeatureColumns, frequencies: DocumentFrequencies) -> Float32Array:
+def idf_by_language(columns: FeatureColumns, frequencies: DocumentFrequencies) -> Float32Array:
     """Look idf up once a language instead of once an article: a lookup has a fixed cost."""
     names = columns.language_names
     present = [0] if len(names) == 1 else np.unique(columns.languages).tolist()
@@ -205,6 +205,11 @@ def _idf_by_language(columns: FeatureColumns, frequencies: DocumentFrequencies) 
         rows = np.flatnonzero(of_terms == number)
         idf[rows] = frequencies.idf(columns.term_ids[rows], names[number])
     return idf
+
+
+def bigram_idf_of(columns: FeatureColumns, frequencies: DocumentFrequencies) -> Float32Array:
+    """Return the idf of all bigrams."""
+    return _in_pieces(columns.bigram_ids, frequencies.bigram_idf)
 
 
 def _in_pieces(ids: UInt32Array, look_up: Callable[[UInt32Array], Float32Array]) -> Float32Array:
@@ -234,7 +239,7 @@ def _signatures(columns: FeatureColumns, has_signature: BoolArray) -> UInt32Arra
 
 
 @compiled
-def _weigh(
+def weigh_terms(
     term_offsets: Int64Array,
     idf: Float32Array,
     body_counts: UInt8Array,

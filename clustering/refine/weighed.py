@@ -7,7 +7,7 @@ article, in a few large arrays, and a comparison reads them there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any, Final
 
@@ -15,26 +15,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.columns import FeatureColumns
+from clustering.refine.kernel_weighed import append_weighed
 from clustering.refine.known_pairs import KnownPairs
-from clustering.refine.ready import (
-    OF_ARTICLES,
-    OF_BIGRAMS,
-    OF_TERMS,
-    ReadyArticles,
-    columns_of,
-    figures_of,
+from clustering.refine.ready import ReadyArticles, columns_of
+from clustering.refine.subjects import item_words
+from clustering.refine.tfidf import (
+    DocumentFrequencies,
+    Int64Array,
+    WeightedCorpus,
+    bigram_idf_of,
+    idf_by_language,
+    looseness_by_language,
 )
-from clustering.refine.subjects import find_items
-from clustering.refine.tfidf import DocumentFrequencies, Int64Array, WeightedCorpus
 from clustering.unpacking import Comparable, PackedFeatures
 
 _MOST_ARTICLES: Final = 100_000
 _MOST_AT_ONCE: Final = 500
 """Larger comparisons are built from scratch: they are batches, whose articles come once."""
 
-_TERM_ENDS: Final = "term_ends"
-_BIGRAM_ENDS: Final = "bigram_ends"
-_ENDS: Final = (_TERM_ENDS, _BIGRAM_ENDS)
+# Rooms in the order that `append_weighed` takes them: dtype, and numbers an entry (0: a single one,
+# -1: as many as a text signature has).
+_OF_ARTICLES: Final = {
+    "summaries": (np.float32, 5),
+    "usable": (np.bool_, 0),
+    "published_at_seconds": (np.float64, 0),
+    "text_signatures": (np.uint32, -1),
+    "has_text_signature": (np.bool_, 0),
+    "looseness": (np.float32, 0),
+    "languages": (np.int16, 0),
+    "publishers": (np.int64, 0),
+    "token_counts": (np.int64, 0),
+    "figures": (np.float32, 5),
+    "is_item": (np.bool_, 0),
+    "term_offsets": (np.int64, 0),
+    "bigram_offsets": (np.int64, 0),
+}
+_OF_TERMS: Final = {
+    "term_ids": (np.uint32, 0),
+    "idf": (np.float32, 0),
+    "weights": (np.float32, 3),
+    "counts": (np.uint8, 0),
+    "flags": (np.uint8, 0),
+}
+_OF_BIGRAMS: Final = {"bigram_ids": (np.uint32, 0), "bigram_weights": (np.float32, 0)}
 _BESIDE_THE_CORPUS: Final = ("publishers", "token_counts", "figures", "is_item")
 
 
@@ -129,7 +152,8 @@ class _Kept:
 
     def __init__(self, signature_entries: int) -> None:
         self.signature_entries = signature_entries
-        self._articles, self._terms, self._bigrams = _Growing(), _Growing(), _Growing()
+        self._articles = _Growing(_OF_ARTICLES, signature_entries)
+        self._terms, self._bigrams = _Growing(_OF_TERMS), _Growing(_OF_BIGRAMS)
         self._among: ReadyArticles | None = None
         self._known_pairs = KnownPairs()
         self._languages: dict[str, int] = {"und": -1, "": -1}
@@ -137,48 +161,53 @@ class _Kept:
 
     def add(self, columns: FeatureColumns, frequencies: DocumentFrequencies) -> None:
         """Weight articles and append them; their signatures have the right length, or none."""
-        built = WeightedCorpus.build(columns, frequencies)
-        signatures = built.text_signatures
-        if signatures.shape[1] != self.signature_entries:  # none of these has one
-            signatures = np.zeros((len(columns), self.signature_entries), dtype=np.uint32)
-        is_item = np.zeros(len(columns), dtype=np.bool_)
-        is_item[find_items(built)] = True
-        of_articles: dict[str, NDArray[Any]] = {
-            **{name: getattr(built, name) for name in OF_ARTICLES},
-            "text_signatures": signatures,
-            "token_counts": columns.token_counts,
-            "languages": _renumbered(
-                columns.languages, columns.language_names, self._languages
-            ).astype(np.int16),
-            "publishers": _renumbered(
-                columns.publishers, columns.publisher_names, self._publishers
-            ),
-            "figures": figures_of(built),
-            "is_item": is_item,
-            _TERM_ENDS: columns.term_offsets[1:] + self._terms.size,
-            _BIGRAM_ENDS: columns.bigram_offsets[1:] + self._bigrams.size,
-        }
-        self._articles.append(of_articles)
-        self._terms.append({name: getattr(built, name) for name in OF_TERMS})
-        self._bigrams.append({name: getattr(built, name) for name in OF_BIGRAMS})
-        self._among = None
+        begins = self._articles.size, self._terms.size, self._bigrams.size
+        idf = idf_by_language(columns, frequencies)
+        bigram_idf = bigram_idf_of(columns, frequencies)
+        # One entry more for the offsets, which begin with a 0.
+        moved = [
+            self._articles.reserve(len(columns), 1),
+            self._terms.reserve(columns.term_ids.size),
+            self._bigrams.reserve(columns.bigram_ids.size),
+        ]
+        if any(moved):
+            self._among = None
+        append_weighed(
+            begins,
+            columns.languages,
+            columns.publishers,
+            _numbers_of(columns.language_names, self._languages),
+            _numbers_of(columns.publisher_names, self._publishers),
+            looseness_by_language(columns, frequencies),
+            columns.kinds,
+            columns.published_at_seconds,
+            columns.token_counts,
+            columns.term_offsets,
+            columns.term_ids,
+            idf,
+            columns.body_counts,
+            columns.lead_counts,
+            columns.title_counts,
+            columns.term_flags,
+            columns.bigram_offsets,
+            columns.bigram_ids,
+            bigram_idf,
+            columns.signature_offsets,
+            columns.text_signatures,
+            *item_words(),
+            *self._articles.rooms.values(),
+            *self._terms.rooms.values(),
+            *self._bigrams.rooms.values(),
+        )
 
     def ready(self, rows: Int64Array) -> ReadyArticles:
         """Return the articles that were added as numbers ``rows``, in that order."""
         if self._among is None:
-            values = self._articles.values()
+            # With the room behind what is kept: they stay as they are until it has to move.
+            values = {**self._articles.rooms, **self._terms.rooms, **self._bigrams.rooms}
             others = {name: values.pop(name) for name in _BESIDE_THE_CORPUS}
             self._among = ReadyArticles(
-                among=WeightedCorpus(
-                    term_offsets=self._articles.ends(_TERM_ENDS),
-                    bigram_offsets=self._articles.ends(_BIGRAM_ENDS),
-                    **values,
-                    **self._terms.values(),
-                    **self._bigrams.values(),
-                ),
-                rows=None,
-                known=self._known_pairs,
-                **others,
+                among=WeightedCorpus(**values), rows=None, known=self._known_pairs, **others
             )
         among = self._among
         return ReadyArticles(
@@ -192,47 +221,48 @@ class _Kept:
         )
 
 
-def _renumbered(
-    numbers: NDArray[np.int32], names: Sequence[str], known: dict[str, int]
-) -> Int64Array:
+def _numbers_of(names: Sequence[str], known: dict[str, int]) -> Int64Array:
     """Return numbers for names that are equal for equal names of earlier columns, too."""
-    new = [known.setdefault(name, len(known)) for name in names]
-    return np.array(new, dtype=np.int64)[numbers]
+    return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
 
 
 class _Growing:
-    """Arrays that are appended to together, with as much room again behind when they had to move.
+    """Arrays that grow together, with as much room again behind when they had to move.
 
-    In front of each there is room for one entry, which is 0: what holds ends is read as offsets.
+    Parameters
+    ----------
+    kinds
+        Name → dtype and numbers an entry, see `_OF_ARTICLES`.
+    signature_entries
+        What -1 of them stands for.
     """
 
-    __slots__ = ("_room", "_rooms", "size")
+    __slots__ = ("_kinds", "_room", "rooms", "size")
 
-    def __init__(self) -> None:
+    def __init__(
+        self, kinds: Mapping[str, tuple[type[Any], int]], signature_entries: int = 0
+    ) -> None:
+        self._kinds: dict[str, tuple[type[Any], tuple[int, ...]]] = {
+            name: (dtype, () if numbers == 0 else (numbers if numbers > 0 else signature_entries,))
+            for name, (dtype, numbers) in kinds.items()
+        }
+        self._room = -1
         self.size = 0
-        self._room = 0
-        self._rooms: dict[str, NDArray[Any]] = {}
+        self.rooms: dict[str, NDArray[Any]] = {}
 
-    def append(self, more: dict[str, NDArray[Any]]) -> None:
-        """Append an array to each; all of one length, and the same names every time."""
-        begin = 1 + self.size
-        end = begin + len(next(iter(more.values())))
-        if end > self._room:
-            self._room = 2 * end
-            for name, values in more.items():
-                room = np.zeros((self._room, *values.shape[1:]), dtype=values.dtype)
-                if name in self._rooms:
-                    room[:begin] = self._rooms[name][:begin]
-                self._rooms[name] = room
-        for name, values in more.items():
-            self._rooms[name][begin:end] = values
-        self.size = end - 1
+    def reserve(self, more: int, besides: int = 0) -> bool:
+        """Make room for so many entries more; ``True`` where all arrays are others now.
 
-    def values(self) -> dict[str, NDArray[Any]]:
-        """Return what was appended so far, but for ends, as views that stay as they are."""
-        end = 1 + self.size
-        return {name: room[1:end] for name, room in self._rooms.items() if name not in _ENDS}
-
-    def ends(self, name: str) -> NDArray[Any]:
-        """Return the ends that were appended as offsets, a 0 in front."""
-        return self._rooms[name][: 1 + self.size]
+        ``besides`` as many entries are left free behind them.
+        """
+        used, end = self.size + besides, self.size + more + besides
+        self.size += more
+        if end <= self._room:
+            return False
+        self._room = 2 * end
+        for name, (dtype, shape) in self._kinds.items():
+            room = np.zeros((self._room, *shape), dtype=dtype)
+            if name in self.rooms:
+                room[:used] = self.rooms[name][:used]
+            self.rooms[name] = room
+        return True

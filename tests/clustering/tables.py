@@ -64,6 +64,15 @@ class TableComparison(Comparison):
         alike = self.similarities(first, second)
         return alike, np.zeros(alike.size, dtype=np.uint8)
 
+    def candidates(self) -> tuple[Float32Array, UInt8Array, BoolArray]:
+        others = np.arange(1, len(self))
+        first = np.zeros_like(others)
+        return *self.look_alikes(first, others), self.near_duplicates(first, others)
+
+    def neighbourhood(self) -> tuple[Float32Array, BoolArray]:
+        others = np.arange(1, len(self))
+        return self.similarity_matrix(), self.near_duplicates(np.zeros_like(others), others)
+
     def near_duplicates(self, first: ArrayLike, second: ArrayLike) -> BoolArray:
         return np.array([pair in self._copied for pair in self._pairs(first, second)], dtype=bool)
 

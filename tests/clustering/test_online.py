@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clustering.articles import Article, ArticleFeatures, TextKind
 from clustering.metrics import bcubed
-from clustering.neighbourhood import Neighbour, RunnerUp, TouchedCluster
+from clustering.neighbourhood import Neighbour, Neighbourhood, RunnerUp, TouchedCluster
 from clustering.online import Decider, Decision, OnlineClusterer, OnlineLimits, Outcome
 from clustering.preparer import Preparer
 from clustering.reconcile import reconcile
@@ -235,6 +235,21 @@ def test_neither_the_order_of_clusters_nor_of_members_sways_it(
             shuffler.shuffle(members)
             mixed.append(replace(item, members=tuple(members)))
         assert decide(refinement, *mixed, previous=previous) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(neighbourhoods())
+def test_where_clusters_stay_what_they_are_reconciling_would_say_the_same(
+    made: tuple[TableRefinement, list[TouchedCluster], str],
+) -> None:
+    refinement, touched, _ = made
+    quick = decide(refinement, *touched)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Neighbourhood, "joined", lambda _: None)
+        assert decide(refinement, *touched) == quick
+    article_alone = Neighbourhood(refinement, article("n"), touched)
+    changes = bool(quick.moves or quick.merged_into or quick.split_into)
+    assert (article_alone.joined() is None) == changes
 
 
 @settings(max_examples=60, deadline=None)

@@ -18,7 +18,12 @@ from clustering.refine.duplicates import (
     TEMPLATE_CONTENT_WORDS,
     are_near_duplicates,
 )
-from clustering.refine.kernel_pairs import are_comparable, are_positions, time_penalties
+from clustering.refine.kernel_pairs import (
+    are_comparable,
+    are_positions,
+    settled,
+    time_penalties,
+)
 from clustering.refine.linkage import mean_between
 from clustering.refine.verifier import LOGIT_OFFSET, LOGIT_SPAN, Verifier
 from tests.clustering.refine.made import MadeFrequencies, made_article, made_articles
@@ -136,3 +141,15 @@ def test_means_between_blocks_are_those_of_the_matrices() -> None:
         np.testing.assert_allclose(means, sums / np.outer(counts, counts), rtol=1e-12)
         expected = np.diag(sums) / np.maximum(1.0, counts * (counts - 1.0))
         np.testing.assert_allclose(within, np.where(counts > 1, expected, 0.0), rtol=1e-12)
+
+
+def test_what_candidates_come_to() -> None:
+    """Look-alikes count for nothing unless they are copies; the likest of them is named."""
+    alike = np.array([0.5, 0.9, 0.9, 0.0, 0.3], dtype=np.float32)
+    kinds = np.array([0, 1, 2, 1, 0], dtype=np.uint8)
+    copies = np.array([False, False, True, False, True])
+    similarities, likest = settled(alike, kinds, copies)
+    assert similarities.tolist() == [0.5, 0.0, 1.0, 0.0, 1.0]
+    assert likest == 1
+    _, likest = settled(alike, np.where(alike > 0, 0, kinds).astype(np.uint8), copies)
+    assert likest == -1

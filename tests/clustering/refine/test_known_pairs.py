@@ -75,12 +75,11 @@ def test_a_comparison_says_the_same_whatever_is_known_of_its_pairs() -> None:
         fresh = Comparison(some, MadeFrequencies(), Verifier.shipped())
         kept = Comparison(some, weighed, Verifier.shipped())
         others = np.arange(1, size)
-        for found, expected in zip(
-            kept.look_alikes(np.zeros_like(others), others),
-            fresh.look_alikes(np.zeros_like(others), others),
-            strict=True,
-        ):
-            np.testing.assert_array_equal(found, expected)
+        first = np.zeros_like(others)
+        asked = *fresh.look_alikes(first, others), fresh.near_duplicates(first, others)
+        for candidates in (kept.candidates(), fresh.candidates()):
+            for found, expected in zip(candidates, asked, strict=True):
+                np.testing.assert_array_equal(found, expected)
         matrix = fresh.similarity_matrix()
         similar += int(np.count_nonzero(matrix)) - size
         np.testing.assert_array_equal(kept.similarity_matrix(), matrix)

@@ -13,7 +13,13 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from clustering.errors import ConfigurationError
-from clustering.refine.linkage import MergeRule, first_appearance, link_dense
+from clustering.refine.linkage import (
+    MergeRule,
+    first_appearance,
+    link_blocks,
+    link_dense,
+    mean_between,
+)
 from clustering.refine.linkage_sparse import link_sparse
 
 RULE = MergeRule(-1.8, 6.65, -1.83, 0.52)
@@ -303,3 +309,33 @@ def test_bad_input_says_what_to_do() -> None:
         MergeRule(0.0, -1.0, 0.0, 0.0)
     with pytest.raises(ConfigurationError, match="finite"):
         MergeRule(math.nan, 1.0, 0.0, 0.0)
+
+
+def test_blocks_are_linked_as_their_means_are() -> None:
+    generator = np.random.default_rng(12)
+    joined = 0
+    for articles in (1, 2, 9, 30, 30, 30):
+        matrix = generator.random((articles, articles)).astype(np.float32)
+        matrix = np.maximum(matrix, matrix.T)
+        _, block_of = np.unique(generator.integers(0, articles, articles), return_inverse=True)
+        block_of = block_of.astype(np.int64)
+        counts = np.bincount(block_of)
+        sizes = counts + generator.integers(0, 3, counts.size) * 10
+        apart = [(0, counts.size - 1)] if counts.size > 1 else []
+        means, within = mean_between(matrix, block_of, counts)
+        expected = link_dense(means, RULE, sizes=sizes, within_means=within, cannot_link=apart)
+        found = link_blocks(matrix, block_of, sizes, RULE, cannot_link=apart)
+        assert found.tolist() == expected.tolist()
+        joined += counts.size - np.unique(found).size
+    assert joined > 3
+
+
+def test_blocks_that_do_not_fit_are_refused() -> None:
+    matrix, block_of = np.ones((3, 3), dtype=np.float32), np.array([0, 0, 1])
+    with pytest.raises(ConfigurationError, match="its sample or more"):
+        link_blocks(matrix, block_of, np.array([1, 1]), RULE)
+    with pytest.raises(ConfigurationError, match="two different ones of 2"):
+        link_blocks(matrix, block_of, np.array([2, 1]), RULE, cannot_link=[(0, 2)])
+    matrix[0, 2] = np.nan
+    with pytest.raises(ConfigurationError, match="finite"):
+        link_blocks(matrix, block_of, np.array([2, 1]), RULE)

@@ -78,6 +78,20 @@ def test_packed_articles_are_compared_as_unpacked_ones() -> None:
             assert np.array_equal(kinds, expected_kinds)
 
 
+def test_an_article_is_weighed_alike_packed_or_just_packed() -> None:
+    articles = _articles(12)
+    as_made, as_stored = WeighedArticles(MadeFrequencies()), WeighedArticles(MadeFrequencies())
+    for item in articles:
+        record = pack_features(item)
+        made = as_made.ready([PackedFeatures(record, item)])
+        stored = as_stored.ready([PackedFeatures(record)])
+        _assert_equal(made.corpus, stored.corpus)
+        for name in ("token_counts", "figures", "is_item", "publishers"):
+            assert made.rows is not None
+            found, wanted = getattr(made, name), getattr(stored, name)
+            assert found[made.rows[0]].tolist() == wanted[made.rows[0]].tolist(), name
+
+
 def test_signatures_of_two_schemes_are_refused_as_ever() -> None:
     long, short = _articles(2)[:2]
     short = ArticleFeatures(
