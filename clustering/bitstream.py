@@ -17,8 +17,14 @@ from clustering.compiled import compiled, trailing_zeros
 
 PADDING_BYTES: Final = 24
 _MAX_GAMMA_ZEROS: Final = 8
+_MAX_PARAMETER: Final = 31
 _SHORTEST_GAMMAS: Final = np.uint64((1 << (_MAX_GAMMA_ZEROS + 1)) - 1)
 """A gamma code has its first one among these bits."""
+_MAX_GAMMA_BITS: Final = 2 * _MAX_GAMMA_ZEROS + 1
+_ID_BITS: Final = 32
+_SHORT_BITS: Final = 24
+_LOWER_BYTE: Final = np.uint32(0xFF)
+_BYTE: Final = np.uint32(8)
 _ONE: Final = np.uint64(1)
 
 
@@ -30,12 +36,26 @@ def rice_parameter(mean: float) -> int:
     of hashes) the mean length is least where 2^k is about mean * ln 2 (Rice and Plaunt 1971;
     Gallager and van Voorhis 1975, equation 3).
     """
-    return max(0, min(31, int(mean * 0.6931).bit_length() - 1))
+    whole = int(mean * 0.6931)
+    parameter = 0
+    while parameter < _MAX_PARAMETER and whole >> (parameter + 1):
+        parameter += 1
+    return parameter
+
+
+def gap_parameter(count: int, bits: int) -> int:
+    """Rice parameter for the gaps of ``count`` sorted hashes of so many bits."""
+    return rice_parameter((1 << bits) / (count + 1))
 
 
 def rice_bits(count: int, total: int, parameter: int) -> int:
     """Upper bound of the bits that ``count`` values of sum ``total`` take."""
     return count * (1 + parameter) + (total >> parameter)
+
+
+# Compiled loops ask the same as Python does.
+_rice_parameter = compiled(rice_parameter)
+_rice_bits = compiled(rice_bits)
 
 
 @compiled
@@ -50,31 +70,31 @@ def _window(words: UInt64Array, position: int) -> np.uint64:
 
 
 @compiled
-def _put(data: UInt8Array, position: int, value: int, bits: int) -> int:
-    """Write the low ``bits`` bits of a value into a buffer that is zero there."""
-    rest = np.uint64(value) << np.uint64(position & 7)
-    at = position >> 3
-    while rest:
-        data[at] |= np.uint8(rest & np.uint64(255))
-        rest >>= np.uint64(8)
-        at += 1
+def _put(words: UInt64Array, position: int, value: int, bits: int) -> int:
+    """Write the low ``bits`` bits of a value, which has no others, where all is zero."""
+    at = np.uint64(position) >> np.uint64(6)
+    shift = np.uint64(position) & np.uint64(63)
+    words[at] |= np.uint64(value) << shift
+    # Shifting by 64 is undefined; by 63 and then by 1 gives the 0 that is meant.
+    words[at + _ONE] |= (np.uint64(value) >> (np.uint64(63) - shift)) >> _ONE
     return position + bits
 
 
 @compiled
-def _put_rice(data: UInt8Array, position: int, value: int, parameter: int) -> int:
-    position = _put(data, position + (value >> parameter), 1, 1)
-    return _put(data, position, value & ((1 << parameter) - 1), parameter)
+def _put_rice(words: UInt64Array, position: int, value: int, parameter: int) -> int:
+    """Zeros for what lies above ``parameter`` bits, a one, and these bits."""
+    low = value & ((1 << parameter) - 1)
+    return _put(words, position + (value >> parameter), 1 | (low << 1), 1 + parameter)
 
 
 @compiled
-def _put_gamma(data: UInt8Array, position: int, value: int) -> int:
+def _put_gamma(words: UInt64Array, position: int, value: int) -> int:
     """Elias gamma code of value + 1: z zeros, a one, then the z bits below the leading one."""
     zeros = 0
     while (value + 1) >> (zeros + 1):
         zeros += 1
-    position = _put(data, position + zeros, 1, 1)
-    return _put(data, position, (value + 1) - (1 << zeros), zeros)
+    low = value + 1 - (1 << zeros)
+    return _put(words, position + zeros, 1 | (low << 1), 1 + zeros)
 
 
 @compiled
@@ -165,7 +185,7 @@ def event_plan(
 
 @compiled
 def encode(
-    data: UInt8Array,
+    words: UInt64Array,
     term_ids: UInt32Array,
     counts: UInt8Array,
     bigram_ids: UInt32Array,
@@ -180,8 +200,8 @@ def encode(
 
     Parameters
     ----------
-    data
-        uint8, zero, long enough (`rice_bits`).
+    words
+        uint64, zero, long enough (`rice_bits`) and one more: 64 bits each, the first one lowest.
     term_ids, bigram_ids
         uint32, strictly increasing: written as gaps.
     counts
@@ -204,26 +224,138 @@ def encode(
     previous = -1
     for term in range(term_ids.size):
         current = int(term_ids[term])
-        position = _put_rice(data, position, current - previous - 1, parameters[0])
+        position = _put_rice(words, position, current - previous - 1, parameters[0])
         previous = current
         # Most terms stand in a body once: swapping 0 and 1 gives them the shortest code.
         body = int(counts[0, term])
-        position = _put_gamma(data, position, body ^ 1 if body < 2 else body)
+        position = _put_gamma(words, position, body ^ 1 if body < 2 else body)
         for column in range(1, 4):
-            position = _put_gamma(data, position, int(counts[column, term]))
+            position = _put_gamma(words, position, int(counts[column, term]))
     previous = -1
     for bigram in range(bigram_ids.size):
         current = int(bigram_ids[bigram])
-        position = _put_rice(data, position, current - previous - 1, parameters[1])
+        position = _put_rice(words, position, current - previous - 1, parameters[1])
         previous = current
     for entry in range(signature.size):
-        position = _put_rice(data, position, int(signature[entry]), parameters[2])
+        position = _put_rice(words, position, int(signature[entry]), parameters[2])
     for term in range(event_indexes.size):
-        position = _put(data, position, int(event_indexes[term]), index_bits)
-        position = _put_gamma(data, position, int(event_repeats[term]) - 1)
+        position = _put(words, position, int(event_indexes[term]), index_bits)
+        position = _put_gamma(words, position, int(event_repeats[term]) - 1)
     for entry in range(plain.size):
-        position = _put(data, position, int(plain[entry]), 32)
+        position = _put(words, position, int(plain[entry]), 32)
     return position
+
+
+NO_INCREASING_TERMS: Final = 1
+NO_INCREASING_BIGRAMS: Final = 2
+
+
+@compiled
+def encode_article(
+    term_ids: UInt32Array,
+    body_counts: UInt8Array,
+    lead_counts: UInt8Array,
+    title_counts: UInt8Array,
+    term_flags: UInt8Array,
+    bigram_ids: UInt32Array,
+    signature: UInt32Array,
+    tokens: UInt32Array,
+    step: int,
+) -> tuple[int, bool, bool, int, int, UInt64Array, int]:
+    """Write the arrays of an article's features in as few bits as their codes need.
+
+    Parameters
+    ----------
+    term_ids, body_counts, lead_counts, title_counts, term_flags, bigram_ids
+        As in `clustering.articles.TermVector`.
+    signature, tokens
+        uint32: text signature and event tokens.
+    step
+        As for `event_plan`.
+
+    Returns
+    -------
+    defect
+        `NO_INCREASING_TERMS` or `NO_INCREASING_BIGRAMS` where ids do not increase, and nothing is
+        written; 0 otherwise.
+    short_bigrams, short_signature
+        Whether the lower bytes of them all are clear, which are left out then.
+    event_terms
+        As `decode` takes it.
+    signature_parameter
+        Rice parameter of the signature.
+    words, bits
+        uint64: the stream, 64 bits each, the first one lowest; and how many bits it has.
+    """
+    nothing = np.empty(0, dtype=np.uint64)
+    if not _increases(term_ids):
+        return NO_INCREASING_TERMS, False, False, 0, 0, nothing, 0
+    if not _increases(bigram_ids):
+        return NO_INCREASING_BIGRAMS, False, False, 0, 0, nothing, 0
+    bigrams, short_bigrams = _shortened(bigram_ids)
+    entries, short_signature = _shortened(signature)
+    total = 0
+    for entry in range(entries.size):
+        total += int(entries[entry])
+    bigram_bits = _SHORT_BITS if short_bigrams else _ID_BITS
+    parameters = (
+        _rice_parameter((1 << _ID_BITS) / (term_ids.size + 1)),
+        _rice_parameter((1 << bigram_bits) / (bigrams.size + 1)),
+        _rice_parameter(total / max(1, entries.size)),
+    )
+    indexes, repeats = event_plan(term_ids, tokens, step)
+    index_bits = 0
+    while term_ids.size >> index_bits:
+        index_bits += 1
+    plain = tokens[: 0 if indexes.size else tokens.size]
+    counts = np.empty((4, term_ids.size), dtype=np.uint8)
+    for term in range(term_ids.size):
+        counts[0, term], counts[1, term] = body_counts[term], lead_counts[term]
+        counts[2, term], counts[3, term] = title_counts[term], term_flags[term]
+    most_bits = (
+        _rice_bits(term_ids.size, 1 << _ID_BITS, parameters[0])
+        + _rice_bits(bigrams.size, 1 << bigram_bits, parameters[1])
+        + _rice_bits(entries.size, total, parameters[2])
+        + _MAX_GAMMA_BITS * 4 * term_ids.size
+        + (index_bits + _MAX_GAMMA_BITS) * indexes.size
+        + 32 * plain.size
+    )
+    words = np.zeros((most_bits >> 6) + 2, dtype=np.uint64)
+    bits = encode(
+        words, term_ids, counts, bigrams, entries, parameters, indexes, repeats, index_bits, plain
+    )
+    return (
+        0,
+        short_bigrams,
+        short_signature,
+        indexes.size,
+        parameters[2],
+        words,
+        bits,
+    )
+
+
+@compiled
+def _increases(ids: UInt32Array) -> bool:
+    """Whether each number is greater than the one before."""
+    gaps = 0
+    for at in range(1, ids.size):
+        gaps += ids[at] > ids[at - 1]
+    return gaps == max(0, ids.size - 1)
+
+
+@compiled
+def _shortened(numbers: UInt32Array) -> tuple[UInt32Array, bool]:
+    """Leave the lower bytes out where all of them are clear; ``True`` where they are."""
+    bits = np.uint32(0)
+    for at in range(numbers.size):
+        bits |= numbers[at]
+    if bits & _LOWER_BYTE:
+        return numbers, False
+    short = np.empty(numbers.size, dtype=np.uint32)
+    for at in range(numbers.size):
+        short[at] = numbers[at] >> _BYTE
+    return short, True
 
 
 @compiled

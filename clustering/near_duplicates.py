@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Final, TypeVar
 
 import numpy as np
@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 
 from clustering.articles import UInt64Array
 from clustering.errors import ConfigurationError
-from clustering.prepare import TokenStream, folded_tokens, window_hashes64
-from clustering.propose import SignatureScheme, text_signatures
+from clustering.prepare import sequence_hashes, token_hashes, window_hashes64
+from clustering.propose import SignatureScheme
 from clustering.propose.kernel_sets import (
     distinct_hashes,
     jaccard_similarities,
     pairs_in_buckets,
 )
-from clustering.propose.kernels import band_buckets_of_all
+from clustering.propose.kernels import band_buckets_of_all, minhash
 from clustering.propose.lsh import s_curve
+from clustering.propose.permutations import affine32_permutations
 
 RECALL_AT_THRESHOLD: Final = 0.98
 """Chance, at least, that a pair exactly at the threshold is proposed; more alike ones have more."""
@@ -72,29 +73,42 @@ class NearDuplicates:
     def expanded(self) -> NearDuplicates:
         """Return the same with all pairs of copies: their number is quadratic in the copies."""
         members: dict[int, list[int]] = {}
-        for text, original in enumerate(self.copy_of.tolist()):
-            members.setdefault(original, []).append(text)
-        found: list[tuple[int, int, float]] = []
-        for copies in members.values():
-            found.extend((a, b, 1.0) for at, b in enumerate(copies) for a in copies[:at])
+        copies = np.flatnonzero(self.copy_of != np.arange(self.copy_of.size))
+        for text, original in zip(copies.tolist(), self.copy_of[copies].tolist(), strict=True):
+            members.setdefault(original, [original]).append(text)
+        has_copies = np.isin(np.arange(self.copy_of.size), self.copy_of[copies])
+        of_originals = self.copy_of[self.second] == self.second
+        alone = of_originals & ~has_copies[self.first] & ~has_copies[self.second]
+        found = [(a, b, 1.0) for group in members.values() for a, b in combinations(group, 2)]
+        others = of_originals & ~alone
         for first, second, jaccard in zip(
-            self.first.tolist(), self.second.tolist(), self.jaccard.tolist(), strict=True
+            self.first[others].tolist(),
+            self.second[others].tolist(),
+            self.jaccard[others].tolist(),
+            strict=True,
         ):
-            if self.copy_of[second] != second:
-                continue
             found.extend(
-                (min(a, b), max(a, b), jaccard) for a in members[first] for b in members[second]
+                (min(a, b), max(a, b), jaccard)
+                for a in members.get(first, [first])
+                for b in members.get(second, [second])
             )
-        # Texts without tokens are originals of nothing, so they are in no pair.
-        found = [pair for pair in found if pair[0] != pair[1]]
-        found.sort()
         columns = list(zip(*found, strict=True)) or [(), (), ()]
-        return NearDuplicates(
-            np.array(columns[0], dtype=np.int64),
-            np.array(columns[1], dtype=np.int64),
-            np.array(columns[2], dtype=np.float64),
+        return _ordered(
+            np.concatenate([self.first[alone], np.array(columns[0], dtype=np.int64)]),
+            np.concatenate([self.second[alone], np.array(columns[1], dtype=np.int64)]),
+            np.concatenate([self.jaccard[alone], np.array(columns[2], dtype=np.float64)]),
             self.copy_of,
         )
+
+
+def _ordered(
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    jaccard: NDArray[np.float64],
+    copy_of: NDArray[np.int64],
+) -> NearDuplicates:
+    order = np.lexsort((second, first))
+    return NearDuplicates(first[order], second[order], jaccard[order], copy_of)
 
 
 def near_duplicate_pairs(
@@ -135,8 +149,9 @@ def near_duplicate_pairs(
     Notes
     -----
     Memory, besides the texts: about 250 bytes a text, and 8 bytes a token of those texts that are
-    in a candidate pair. Sets are sets of 64-bit hashes: two different shingles of one pair of
-    1,000-word texts are taken for one with a probability of 10^-13.
+    in a candidate pair. Sets are sets of 64-bit hashes, made of the hashes of a shingle's tokens:
+    two different shingles of one pair of 1,000-word texts are taken for one with a probability of
+    10^-13, two different ones of a million texts for copies with one of 10^-7.
     """
     if not LOWEST_JACCARD_THRESHOLD <= jaccard_threshold <= 1:
         raise ConfigurationError(
@@ -185,15 +200,13 @@ class _Finder:
     def found(self, jaccard_threshold: float) -> NearDuplicates:
         chunks = list(pairwise(_chunk_bounds(self.texts)))
         signed = self._in_threads(self._sign, chunks)
-        texts = len(self.texts)
-        has_tokens = np.concatenate([np.zeros(0, dtype=np.bool_), *(part[0] for part in signed)])
-        keys = np.concatenate([np.zeros(0, dtype=np.uint64), *(part[1] for part in signed)])
-        copy_of = self._copies(has_tokens, keys)
-        is_copy = copy_of != np.arange(texts)
-        originals = np.flatnonzero(has_tokens & ~is_copy)
+        contents = np.concatenate([np.zeros(0, dtype=np.uint64), *(part[0] for part in signed)])
+        copy_of = _first_of_equals(contents)
+        is_copy = copy_of != np.arange(contents.size)
+        originals = np.flatnonzero((contents != 0) & ~is_copy)
 
         def proposed(band: int) -> NDArray[np.int64]:
-            buckets = np.concatenate([part[2][band] for part in signed])[originals]
+            buckets = np.concatenate([part[1][band] for part in signed])[originals]
             return pairs_in_buckets(buckets, np.argsort(buckets), PAIRS_A_TEXT)
 
         pairs = np.zeros(0, dtype=np.int64)
@@ -206,44 +219,30 @@ class _Finder:
         jaccard = self._verified(first, second)
         kept = jaccard >= jaccard_threshold
         copies = np.flatnonzero(is_copy)
-        first = np.concatenate([first[kept], copy_of[copies]])
-        second = np.concatenate([second[kept], copies])
-        jaccard = np.concatenate([jaccard[kept], np.ones(copies.size)])
-        order = np.lexsort((second, first))
-        return NearDuplicates(first[order], second[order], jaccard[order], copy_of)
+        return _ordered(
+            np.concatenate([first[kept], copy_of[copies]]),
+            np.concatenate([second[kept], copies]),
+            np.concatenate([jaccard[kept], np.ones(copies.size)]),
+            copy_of,
+        )
 
     def _in_threads(self, work: Callable[[_In], _Out], items: Sequence[_In]) -> list[_Out]:
         if self.workers == 1:
             return [work(item) for item in items]
         return list(self.pool.map(work, items))
 
-    def _sign(self, bounds: tuple[int, int]) -> tuple[NDArray[np.bool_], UInt64Array, UInt64Array]:
-        """Whether each text of a chunk has tokens, a key of its signature, and its buckets."""
-        stream = folded_tokens(self.texts[slice(*bounds)])
-        signatures = text_signatures(stream, self.scheme)
-        buckets = band_buckets_of_all(signatures, self.scheme.text_bands, self.scheme.text_rows)
-        # Equal signatures have equal keys; that unequal ones have, too, costs a look at the texts.
-        odd = np.arange(1, 2 * buckets.shape[0], 2, dtype=np.uint64)[:, None]
-        return np.diff(stream.word_ends, prepend=0) > 0, (buckets * odd).sum(axis=0), buckets
+    def _sign(self, bounds: tuple[int, int]) -> tuple[UInt64Array, UInt64Array]:
+        """Hash what a chunk's texts say, 0 where that is nothing, and name their buckets."""
+        hashes, ends = self._shingles(self.texts[slice(*bounds)])
+        scheme = self.scheme
+        multipliers, offsets = affine32_permutations(scheme.text_permutations, scheme.seed)
+        signatures = minhash(hashes.astype(np.uint32), ends, multipliers, offsets)
+        buckets = band_buckets_of_all(signatures, scheme.text_bands, scheme.text_rows)
+        return sequence_hashes(hashes, ends), buckets
 
-    def _copies(self, has_tokens: NDArray[np.bool_], keys: UInt64Array) -> NDArray[np.int64]:
-        """For each text the first with the same tokens."""
-        copy_of = np.arange(keys.size)
-        _, groups, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-        suspects = np.flatnonzero(has_tokens & (sizes[groups] > 1))
-        if not suspects.size:
-            return copy_of
-        texts = [self.texts[text] for text in suspects.tolist()]
-
-        def content(bounds: tuple[int, int]) -> UInt64Array:
-            stream = folded_tokens(texts[slice(*bounds)])
-            # One window as long as the text.
-            return _hashes64(stream, max(1, stream.byte_ends.size))[0]
-
-        hashes = np.concatenate(self._in_threads(content, list(pairwise(_chunk_bounds(texts)))))
-        _, firsts, groups = np.unique(hashes, return_index=True, return_inverse=True)
-        copy_of[suspects] = suspects[firsts[groups]]
-        return copy_of
+    def _shingles(self, texts: Sequence[str]) -> tuple[UInt64Array, NDArray[np.int64]]:
+        tokens = token_hashes(texts)
+        return window_hashes64(tokens.hashes, tokens.word_ends, self.scheme.shingle_words)
 
     def _verified(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
         """Jaccard similarities of pairs."""
@@ -253,9 +252,7 @@ class _Finder:
         texts = [self.texts[text] for text in used.tolist()]
 
         def shingles(bounds: tuple[int, int]) -> tuple[UInt64Array, NDArray[np.int64]]:
-            stream = folded_tokens(texts[slice(*bounds)])
-            hashes, ends = _hashes64(stream, self.scheme.shingle_words)
-            return distinct_hashes(hashes, ends)
+            return distinct_hashes(*self._shingles(texts[slice(*bounds)]))
 
         parts = self._in_threads(shingles, list(pairwise(_chunk_bounds(texts))))
         hashes = np.concatenate([part[0] for part in parts])
@@ -270,8 +267,10 @@ class _Finder:
         return np.concatenate(self._in_threads(compared, range(0, first.size, _PAIRS_A_CHUNK)))
 
 
-def _hashes64(stream: TokenStream, window_words: int) -> tuple[UInt64Array, NDArray[np.int64]]:
-    return window_hashes64(stream.data, stream.byte_ends, stream.word_ends, window_words)
+def _first_of_equals(contents: UInt64Array) -> NDArray[np.int64]:
+    """For each text the first that says the same; those that say nothing have only themselves."""
+    _, firsts, groups = np.unique(contents, return_index=True, return_inverse=True)
+    return np.where(contents != 0, firsts[groups], np.arange(contents.size))
 
 
 def _chunk_bounds(texts: Sequence[str]) -> list[int]:

@@ -22,19 +22,19 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from clustering.articles import ArticleFeatures, TermVector, TextKind, UInt32Array
 from clustering.bitstream import (
+    NO_INCREASING_TERMS,
     PADDING_BYTES,
     decode,
-    encode,
-    event_plan,
-    rice_bits,
-    rice_parameter,
+    encode_article,
+    gap_parameter,
 )
 from clustering.errors import CorruptRecordError, InvalidArticleError
 from clustering.propose.signatures import REPEAT_STEP
@@ -55,14 +55,9 @@ KIND_MASK: Final = 0x0F
 HAS_DATE: Final = 0x80
 SHORT_BIGRAMS: Final = 0x40
 SHORT_SIGNATURE: Final = 0x20
-_LOWER_BYTE: Final = np.uint32(0xFF)
 _BYTE: Final = np.uint32(8)
-_NO_UINT32: Final = np.zeros(0, dtype=np.uint32)
 
-
-def _gap_parameter(count: int, bits: int = 32) -> int:
-    """Rice parameter for the gaps of ``count`` sorted hashes; needs no place in the record."""
-    return rice_parameter(2**bits / (count + 1))
+_Number = TypeVar("_Number", np.uint8, np.uint32)
 
 
 def pack_features(features: ArticleFeatures) -> bytes:
@@ -86,16 +81,9 @@ def pack_features(features: ArticleFeatures) -> bytes:
         If arrays are not what `TermVector` promises: unequal lengths, ids not increasing.
     """
     vector = features.vector
-    terms, bigrams = vector.term_ids, vector.bigram_ids
-    counts = np.array(
-        (vector.body_counts, vector.lead_counts, vector.title_counts, vector.term_flags),
-        dtype=np.uint8,
-    )
-    if counts.shape != (4, terms.size):
+    sizes = (vector.body_counts.size, vector.lead_counts.size, vector.title_counts.size)
+    if {vector.term_flags.size, *sizes} != {vector.term_ids.size}:
         raise ValueError("term_ids, the counts and term_flags must have one length")
-    for name, ids in (("term_ids", terms), ("bigram_ids", bigrams)):
-        if ids.dtype != np.uint32 or (ids[1:] <= ids[:-1]).any():
-            raise ValueError(f"{name} must be uint32 and strictly increasing")
     lang = features.lang.encode("utf-8", "surrogatepass")
     publisher = features.publisher.encode("utf-8", "surrogatepass")
     if len(publisher) > 0xFFFF:
@@ -106,36 +94,25 @@ def pack_features(features: ArticleFeatures) -> bytes:
     if len(lang) > 0xFF:
         raise InvalidArticleError("a language tag has at most 255 bytes", field="lang")
 
-    signature, tokens = features.text_signature, features.event_tokens
-    short_signature = not (signature & _LOWER_BYTE).any()
-    if short_signature:
-        signature = signature >> _BYTE
-    signature_sum = int(signature.sum(dtype=np.uint64))
-    signature_parameter = rice_parameter(signature_sum / max(1, signature.size))
-    short_bigrams = not (bigrams & _LOWER_BYTE).any()
-    if short_bigrams:
-        bigrams = bigrams >> _BYTE
-    bigram_bits = 24 if short_bigrams else 32
-    parameters = (
-        _gap_parameter(terms.size),
-        _gap_parameter(bigrams.size, bigram_bits),
-        signature_parameter,
+    terms, bigrams = _uint32("term_ids", vector.term_ids), _uint32("bigram_ids", vector.bigram_ids)
+    signature = _uint32("text_signature", features.text_signature)
+    tokens = _uint32("event_tokens", features.event_tokens)
+    defect, short_bigrams, short_signature, event_terms, signature_parameter, words, bits = (
+        encode_article(
+            terms,
+            _plain(vector.body_counts, np.uint8),
+            _plain(vector.lead_counts, np.uint8),
+            _plain(vector.title_counts, np.uint8),
+            _plain(vector.term_flags, np.uint8),
+            bigrams,
+            signature,
+            tokens,
+            REPEAT_STEP,
+        )
     )
-    indexes, repeats = event_plan(terms, tokens, REPEAT_STEP)
-    index_bits = terms.size.bit_length()
-    plain = _NO_UINT32 if indexes.size else tokens
-    most_bits = (
-        rice_bits(terms.size, 2**32, parameters[0])
-        + rice_bits(bigrams.size, 2**bigram_bits, parameters[1])
-        + rice_bits(signature.size, signature_sum, parameters[2])
-        + 17 * 4 * terms.size
-        + (index_bits + 17) * indexes.size
-        + 32 * plain.size
-    )
-    stream = np.zeros(most_bits // 8 + PADDING_BYTES, dtype=np.uint8)
-    bits = encode(
-        stream, terms, counts, bigrams, signature, parameters, indexes, repeats, index_bits, plain
-    )
+    if defect:
+        name = "term_ids" if defect == NO_INCREASING_TERMS else "bigram_ids"
+        raise ValueError(f"{name} must be uint32 and strictly increasing")
     date = features.published_at_seconds
     rest = b"".join(
         (
@@ -150,17 +127,31 @@ def pack_features(features: ArticleFeatures) -> bytes:
                 bigrams.size,
                 signature.size,
                 tokens.size,
-                indexes.size,
+                event_terms,
                 vector.token_count,
                 signature_parameter,
             ),
             b"" if date is None else _DATE.pack(date),
             lang,
             publisher,
-            stream[: (bits + 7) // 8].tobytes(),
+            words.astype("<u8", copy=False).tobytes()[: (bits + 7) // 8],
         )
     )
     return PREFIX.pack(FEATURES_VERSION, zlib.crc32(rest)) + rest
+
+
+def _uint32(name: str, numbers: UInt32Array) -> UInt32Array:
+    if numbers.dtype != np.uint32:
+        raise ValueError(f"{name} must be uint32, not {numbers.dtype}")
+    return _plain(numbers, np.uint32)
+
+
+def _plain(array: NDArray[_Number], dtype: type[_Number]) -> NDArray[_Number]:
+    """Return an array as compiled loops take it, which are compiled for one kind of array."""
+    flags = array.flags
+    if array.dtype == dtype and flags.c_contiguous and flags.writeable:
+        return array
+    return np.require(array, dtype, ["C", "W"])
 
 
 def unpack_features(record: bytes) -> ArticleFeatures:
@@ -228,7 +219,7 @@ def unpack_features(record: bytes) -> ArticleFeatures:
         ),
         end_bits,
         (terms, bigrams, entries, tokens, event_terms),
-        (_gap_parameter(terms), _gap_parameter(bigrams, bigram_bits), signature_parameter),
+        (gap_parameter(terms, 32), gap_parameter(bigrams, bigram_bits), signature_parameter),
         terms.bit_length(),
         REPEAT_STEP,
         numbers,

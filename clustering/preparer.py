@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 import xxhash
@@ -30,21 +31,13 @@ from clustering.prepare import (
     language_of,
     looks_like_html,
     publisher_of,
-    salient_terms_of_all,
     text_kind,
     text_line_hashes,
 )
-from clustering.propose import SignatureScheme, event_tokens_of_all, text_signatures
-
-_SIGNATURE_BITS = np.uint32(0xFFFFFF00)
-"""What is kept of each entry of a text signature: the lower byte would cost the store 128 bytes an
-article. The smallest of n hashes lies near 2^32 / n, so two that differ agree in the bits kept by
-chance once in 2^25 / n entries: for 500 shingles, in one of 67,000."""
+from clustering.propose import SignatureScheme, sketches_of_all
 
 ARTICLES_AT_ONCE = 64
 """Articles analysed together: what their arrays take fits the processor's cache."""
-
-_ZERO = np.zeros(1, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +230,7 @@ class Preparer:
         """Analyse and sketch cleaned articles of one language."""
         count = len(extracted)
         found = analyse_all(titles, bodies, lang)
-        distinct_terms = np.diff(found.term_offsets).tolist()
+        distinct_terms = [end - begin for begin, end in pairwise(found.term_offsets.tolist())]
         kinds = np.array(
             [
                 KINDS.index(text_kind(title, body, distinct_terms=terms))
@@ -246,25 +239,9 @@ class Preparer:
             dtype=np.uint8,
         )
         is_ordinary = kinds == ORDINARY
-        idf = self.frequencies.idf(found.term_ids, lang)
-        ends, term_ids, weights = salient_terms_of_all(
-            found.term_offsets,
-            found.term_ids,
-            found.body_counts,
-            found.title_counts,
-            idf,
-            self.scheme.salient_terms,
+        event_offsets, event_tokens, signature_offsets, text_signatures = sketches_of_all(
+            is_ordinary, found, self.frequencies.idf(found.term_ids, lang), self.scheme
         )
-        token_ends, tokens = event_tokens_of_all(ends, term_ids, weights, self.scheme)
-        signatures = text_signatures(found.stream, self.scheme) & _SIGNATURE_BITS
-        token_counts = found.token_counts
-        signed = is_ordinary & (token_counts > 0)
-        if not signed.all():
-            signatures = signatures[signed]
-        if not is_ordinary.all():
-            sizes = np.diff(token_ends, prepend=0)
-            tokens = tokens[np.repeat(is_ordinary, sizes)]
-            token_ends = np.cumsum(np.where(is_ordinary, sizes, 0))
         publishers, publisher_names = numbered([item.publisher for item in extracted])
         return FeatureColumns(
             kinds=kinds,
@@ -279,7 +256,7 @@ class Preparer:
                 ],
                 dtype=np.int64,
             ),
-            token_counts=token_counts,
+            token_counts=found.token_counts,
             term_offsets=found.term_offsets,
             term_ids=found.term_ids,
             body_counts=found.body_counts,
@@ -288,12 +265,10 @@ class Preparer:
             term_flags=found.term_flags,
             bigram_offsets=found.bigram_offsets,
             bigram_ids=found.bigram_ids,
-            signature_offsets=np.concatenate(
-                [_ZERO, np.cumsum(np.where(signed, self.scheme.text_permutations, 0))]
-            ),
-            text_signatures=signatures.reshape(-1),
-            event_offsets=np.concatenate([_ZERO, token_ends]),
-            event_tokens=tokens,
+            signature_offsets=signature_offsets,
+            text_signatures=text_signatures,
+            event_offsets=event_offsets,
+            event_tokens=event_tokens,
         )
 
 
@@ -357,8 +332,4 @@ def content_digest(title: str, body: str) -> bytes:
     xxh3_128 over both parts after NFKC normalisation and case folding, runs of white space made
     one space, joined by a null character that neither part can hold after cleaning.
     """
-    return xxhash.xxh3_128_digest(_digested(title) + b"\0" + _digested(body))
-
-
-def _digested(text: str) -> bytes:
-    return folded_text(unicodedata.normalize("NFKC", text))
+    return xxhash.xxh3_128_digest(folded_text(unicodedata.normalize("NFKC", f"{title}\0{body}")))

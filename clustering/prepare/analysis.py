@@ -1,7 +1,7 @@
 """An article's text to what is compared: tokens in order, and counts of its terms.
 
-A compiled pass finds the tokens and looks their spellings up (`kernel`, `kernel_terms`); Python
-only works out spellings that were never met before (`lexicon`).
+Compiled passes find the tokens, look their spellings up and count (`kernel`, `kernel_terms`,
+`kernel_articles`); Python only works out spellings that were never met before (`lexicon`).
 """
 
 from __future__ import annotations
@@ -15,17 +15,8 @@ from numpy.typing import NDArray
 from clustering.articles import TermVector, UInt8Array, UInt32Array
 from clustering.prepare.characters import character_table
 from clustering.prepare.kernel import scan_documents
-from clustering.prepare.kernel_hashes import window_hashes
-from clustering.prepare.kernel_terms import (
-    CAPITALISED_FLAG,
-    NUMBER_FLAG,
-    bigram_keys,
-    count_terms,
-    distinct_ids,
-    find_rows,
-    joined_texts,
-    read_terms,
-)
+from clustering.prepare.kernel_articles import read_articles
+from clustering.prepare.kernel_terms import CAPITALISED_FLAG, NUMBER_FLAG, find_rows
 from clustering.prepare.languages import UNKNOWN_LANGUAGE, detect_language
 from clustering.prepare.lexicon import Lexicon, stop_words
 from clustering.prepare.token_stream import TokenStream
@@ -211,35 +202,38 @@ def _analysed(lexicon: Lexicon, texts: Sequence[str], lang: str) -> Analyses:
     )
     pages = lexicon.pages
     rows = find_rows(points.codes, begins, ends, pages.slots, pages.spellings, pages.spelling_ends)
-    unseen = np.flatnonzero(rows < 0)
-    if unseen.size:
+    if rows.size and rows.min() < 0:
+        unseen = np.flatnonzero(rows < 0)
         joined = "".join(points.readable)
-        for token in unseen.tolist():
-            rows[token] = lexicon.rows[joined[begins[token] : ends[token]]]
+        cuts = zip(begins[unseen].tolist(), ends[unseen].tolist(), strict=True)
+        rows[unseen] = lexicon.rows_of([joined[begin:end] for begin, end in cuts])
         pages = lexicon.pages
-    position_bits = 32 - (articles - 1).bit_length()
     (
-        word_rows,
+        words,
+        byte_ends,
         word_ends,
-        term_rows,
-        term_ends,
         ordered_term_ids,
-        keys,
-        flags,
-        sentences,
-        title_terms,
-        lead_terms,
-    ) = read_terms(rows, token_ends, pages.properties, pages.term_ids, LEAD_TOKENS, position_bits)
-    words, byte_ends = joined_texts(word_rows, pages.texts, pages.text_begins, pages.folded_ends)
-    # numpy sorts with the processor's vectors, numba without.
-    keys.sort()
-    term_offsets, term_ids, body_counts, lead_counts, title_counts, term_flags = count_terms(
-        keys, flags, term_ends, title_terms, lead_terms, position_bits
+        term_ends,
+        term_offsets,
+        term_ids,
+        body_counts,
+        lead_counts,
+        title_counts,
+        term_flags,
+        bigram_offsets,
+        bigram_ids,
+    ) = read_articles(
+        rows,
+        token_ends,
+        pages.properties,
+        pages.term_ids,
+        pages.texts,
+        pages.text_begins,
+        pages.folded_ends,
+        pages.stem_ends,
+        LEAD_TOKENS,
+        32 - (articles - 1).bit_length(),
     )
-    stems, stem_ends = joined_texts(term_rows, pages.texts, pages.folded_ends, pages.stem_ends)
-    pairs = bigram_keys(*window_hashes(stems, stem_ends, term_ends, 2, 0), term_ends, sentences)
-    pairs.sort()
-    bigram_offsets, bigram_ids = distinct_ids(pairs, articles)
     return Analyses(
         lang=lang,
         stream=TokenStream(words, byte_ends, word_ends),

@@ -13,11 +13,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.articles import TermVector, UInt8Array, UInt32Array
+from clustering.articles import TermVector, UInt32Array
+from clustering.compiled import compiled
 from clustering.errors import ConfigurationError
-from clustering.prepare.kernel_terms import BIGRAM_ID_BITS, heaviest_terms
+from clustering.prepare import kernel_terms
+from clustering.prepare.kernel_terms import BIGRAM_ID_BITS
 from clustering.prepare.languages import UNKNOWN_LANGUAGE
-from clustering.prepare.lookup import IdTable
+from clustering.prepare.lookup import IdTable, as_ids, slot_of
 from clustering.prepare.observed import ObservedFrequencies
 from clustering.prepare.shipped import (
     BIGRAMS,
@@ -33,7 +35,6 @@ __all__ = [
     "FrequencyTable",
     "ObservedFrequencies",
     "salient_terms",
-    "salient_terms_of_all",
 ]
 
 PRIOR_ARTICLES = 10_000
@@ -50,11 +51,6 @@ clustered too; their common words lose weight as the stream shows them."""
 
 _PROBABILITY_OF_ENTRY: NDArray[np.float64] = np.concatenate([[0.0], LEVEL_TO_PROBABILITY])
 """float64, shape (257,): p by level + 1; 0 for a term that is not there."""
-
-_SUBLINEAR: NDArray[np.float32] = np.float32(1.0) + np.log(
-    np.maximum(np.arange(511, dtype=np.float32), 1.0)
-)
-"""1 + ln tf by tf, the sum of two counts of at most 255."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,8 +105,7 @@ class FrequencyTable:
         A language without a column of its own has only the numbers; an unknown language is
         looked up as English.
         """
-        key = "en" if lang == UNKNOWN_LANGUAGE else lang
-        return self._prior((COMMON, key) if key in self.columns else (COMMON,), term_ids)
+        return _PROBABILITY_OF_ENTRY[self._prior_of(lang).values(term_ids)]
 
     def idf(self, term_ids: UInt32Array, lang: str) -> NDArray[np.float32]:
         """Return the weights of terms.
@@ -127,19 +122,21 @@ class FrequencyTable:
         numpy.ndarray
             float32, shape of ``term_ids``, in [0, ln(2 (N₀ + n + 1))], natural logarithms.
         """
-        return self._weights(
-            self.document_probability(term_ids, lang), self._seen("terms", term_ids)
-        )
+        return self._weights(self._prior_of(lang), self._seen("terms"), term_ids)
 
     def bigram_idf(self, bigram_ids: UInt32Array) -> NDArray[np.float32]:
         """Return the weights of pairs of neighbouring terms, as `idf` does for single ones.
 
         The prior knows frequent pairs of English news only; other pairs weigh as unseen.
         """
-        return self._weights(self._prior((BIGRAMS,), bigram_ids), self._seen("bigrams", bigram_ids))
+        return self._weights(self._prior((BIGRAMS,)), self._seen("bigrams"), bigram_ids)
 
-    def _prior(self, names: tuple[str, ...], ids: UInt32Array) -> NDArray[np.float64]:
-        """Return p of ids by some columns, the last one that has an id; 0 where none has."""
+    def _prior_of(self, lang: str) -> IdTable:
+        key = "en" if lang == UNKNOWN_LANGUAGE else lang
+        return self._prior((COMMON, key) if key in self.columns else (COMMON,))
+
+    def _prior(self, names: tuple[str, ...]) -> IdTable:
+        """Return levels + 1 by id, by some columns, of which the last one that has an id counts."""
         table = self._prior_tables.get(names)
         if table is None:
             columns = [self.columns[name] for name in names if name in self.columns]
@@ -150,9 +147,9 @@ class FrequencyTable:
                 else map(_of_short_ids, columns)
             )
             self._prior_tables[names] = table
-        return _PROBABILITY_OF_ENTRY[table.values(ids)]
+        return table
 
-    def _seen(self, what: str, ids: UInt32Array) -> NDArray[np.float64]:
+    def _seen(self, what: str) -> IdTable:
         table = self._observed_tables.get(what)
         if table is None:
             seen = self.observed
@@ -161,15 +158,38 @@ class FrequencyTable:
                 "bigrams": (seen.bigram_ids, seen.bigram_counts),
             }
             table = self._observed_tables[what] = IdTable([counted[what]])
-        return table.values(ids).astype(np.float64)
+        return table
 
-    def _weights(
-        self, probabilities: NDArray[np.float64], seen: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
-        articles = PRIOR_ARTICLES + self.observed.article_count + 1
-        idf = np.log(articles / (PRIOR_ARTICLES * probabilities + seen + 0.5))
+    def _weights(self, prior: IdTable, seen: IdTable, ids: UInt32Array) -> NDArray[np.float32]:
+        inverse_shares = _inverse_shares(
+            as_ids(ids),
+            prior.slots,
+            prior.bits,
+            seen.slots,
+            seen.bits,
+            PRIOR_ARTICLES + self.observed.article_count + 1,
+        )
         # p and seen near 1 both: the half in the denominator would make it −0.00005.
-        return np.maximum(idf, 0.0).astype(np.float32)
+        idf: NDArray[np.float32] = np.maximum(np.log(inverse_shares), 0.0).astype(np.float32)
+        return idf
+
+
+@compiled
+def _inverse_shares(
+    ids: UInt32Array,
+    prior_slots: NDArray[np.uint32],
+    prior_bits: int,
+    seen_slots: NDArray[np.uint32],
+    seen_bits: int,
+    articles: int,
+) -> NDArray[np.float64]:
+    """Divide the number of articles by that of those that have a term: what ln is taken of."""
+    found = np.empty(ids.size, dtype=np.float64)
+    for k in range(ids.size):
+        entry = prior_slots[slot_of(prior_slots, prior_bits, ids[k]), 1]
+        seen = np.float64(seen_slots[slot_of(seen_slots, seen_bits, ids[k]), 1])
+        found[k] = articles / (PRIOR_ARTICLES * _PROBABILITY_OF_ENTRY[entry] + seen + 0.5)
+    return found
 
 
 def _of_short_ids(column: PriorColumn) -> tuple[UInt32Array, UInt32Array]:
@@ -213,44 +233,15 @@ def salient_terms(
     ConfigurationError
         ``limit`` is negative, or ``idf`` is of another shape than the terms.
     """
+    if limit < 0:
+        raise ConfigurationError(f"limit is {limit}: ask for 0 terms or more")
+    if idf.shape != vector.term_ids.shape:
+        raise ConfigurationError(
+            f"idf has shape {idf.shape}, the vector {vector.term_ids.shape}: "
+            "compute it for the vector's own term_ids"
+        )
     offsets = np.array([0, vector.term_ids.size], dtype=np.int64)
-    _, term_ids, weights = salient_terms_of_all(
+    _, term_ids, weights = kernel_terms.salient_terms(
         offsets, vector.term_ids, vector.body_counts, vector.title_counts, idf, limit
     )
     return term_ids, weights
-
-
-def salient_terms_of_all(
-    offsets: NDArray[np.int64],
-    term_ids: UInt32Array,
-    body_counts: UInt8Array,
-    title_counts: UInt8Array,
-    idf: NDArray[np.float32],
-    limit: int,
-) -> tuple[NDArray[np.int64], UInt32Array, NDArray[np.float32]]:
-    """Do as `salient_terms` does, for articles whose terms stand one behind the other.
-
-    Parameters
-    ----------
-    offsets
-        int64, shape (articles + 1,): where the terms of each article begin.
-    term_ids, body_counts, title_counts, idf, limit
-        As there.
-
-    Returns
-    -------
-    ends
-        int64, shape (articles,): how many terms are named up to the end of each article.
-    term_ids, weights
-        As there, article after article.
-    """
-    if limit < 0:
-        raise ConfigurationError(f"limit is {limit}: ask for 0 terms or more")
-    if idf.shape != term_ids.shape:
-        raise ConfigurationError(
-            f"idf has shape {idf.shape}, the vector {term_ids.shape}: "
-            "compute it for the vector's own term_ids"
-        )
-    weights = _SUBLINEAR[body_counts.astype(np.intp) + title_counts] * idf
-    ends, places = heaviest_terms(offsets, weights, limit)
-    return ends, term_ids[places], weights[places]

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.articles import UInt32Array
-from clustering.compiled import compiled
+from clustering.compiled import compiled, trailing_zeros
+from clustering.instructions import WORD_BITS, ascii_words
 from clustering.prepare import characters
 
 TOKEN_LENGTH_LIMIT: Final = 64
@@ -36,14 +37,8 @@ _CONJUNCT_EXTENDS: Final = characters.CONJUNCT_EXTENDS
 _MARK: Final = characters.MARK
 _BEGINS_SOMETHING: Final = _WORD | _DIGIT | _UNSPACED | _STOP | _BREAK
 
-_ONE: Final = np.uint32(1)
-_WORD_SHIFT: Final = np.uint32(_WORD.bit_length() - 1)
-_RUN_LENGTHS: Final = np.array(
-    [next((bit for bit in range(8) if not bits >> bit & 1), 8) for bits in range(256)],
-    dtype=np.uint8,
-)
-"""How many of the lowest bits of a byte are set without a gap."""
-
+_BLOCK: Final = 32
+_LAST_ASCII: Final = 0x7F
 _LINE_FEED: Final = 0x0A
 _QUOTE: Final = 0x22
 _APOSTROPHE: Final = 0x27
@@ -64,17 +59,30 @@ _BULLET: Final = 0x2022
 def seen_classes(
     codes: UInt32Array, document_ends: NDArray[np.int64], classes: UInt32Array
 ) -> UInt32Array:
-    """All class bits that occur in each document: uint32, shape (documents,).
+    """All class bits of the characters beyond ASCII in each document: uint32, shape (documents,).
 
     Parameters are those of `scan_documents`.
     """
     found = np.empty(document_ends.size, dtype=np.uint32)
     at = 0
     for document in range(document_ends.size):
+        end = document_ends[document]
         seen = np.uint32(0)
-        while at < document_ends[document]:
-            seen |= _class_at(codes, classes, at)
-            at += 1
+        while at < end:
+            # Most text is ASCII, and a block of a fixed length is told at once.
+            if at + _BLOCK <= end:
+                bits = np.uint32(0)
+                for step in range(np.uint64(_BLOCK)):
+                    bits |= codes[np.uint64(at) + step]
+                if bits <= _LAST_ASCII:
+                    at += _BLOCK
+                    continue
+            block_end = min(at + _BLOCK, end)
+            while at < block_end:
+                code = codes[np.uint64(at)]
+                if code > _LAST_ASCII:
+                    seen |= classes[code]
+                at += 1
         found[document] = seen
     return found
 
@@ -224,6 +232,9 @@ def scan_documents(
     begins = np.empty(codes.size, dtype=np.int32)
     ends = np.empty(codes.size, dtype=np.int32)
     token_ends = np.empty(document_ends.size, dtype=np.int64)
+    # Which of the 64 characters before ``words_end`` are ASCII letters or digits.
+    words = np.uint64(0)
+    words_end = 0
     found = 0
     at = 0
     for document in range(document_ends.size):
@@ -243,19 +254,22 @@ def scan_documents(
                 # Most tokens are runs of letters: those cost no call.
                 past = begin + 1
                 if kind & _WORD and kind & _DIGIT == 0:
-                    # Eight characters a step without a branch: how long a word is, the processor
-                    # cannot foresee, and what stands behind the document does no harm.
-                    run = 8
-                    while run == 8 and past + 8 <= codes.size:
-                        bits = np.uint32(0)
-                        for step in range(np.uint64(8)):
-                            found_class = classes[codes[np.uint64(past) + step]]
-                            bits |= ((found_class >> _WORD_SHIFT) & _ONE) << np.uint32(step)
-                        run = int(_RUN_LENGTHS[bits])
-                        past += run
-                    while run == 8 and past < end and _class_at(codes, classes, past) & _WORD:
-                        past += 1
+                    # The processor cannot foresee how long a word is, so this has no branch that
+                    # depends on it; what stands behind the document does no harm.
+                    while True:
+                        if past < words_end:
+                            others = ~(words >> np.uint64(WORD_BITS - (words_end - past)))
+                            past += trailing_zeros(others) if others else WORD_BITS
+                            if past < words_end:
+                                break
+                        if past + WORD_BITS > codes.size:
+                            break
+                        words = ascii_words(codes, np.uint64(past))
+                        words_end = past + WORD_BITS
                     past = min(past, end)
+                    # Of other scripts, or at the very end.
+                    while past < end and _class_at(codes, classes, past) & _WORD:
+                        past += 1
                     if past < end and _class_at(codes, classes, past) & _CONTINUES:
                         if past == begin + 1 and kind & _LETTER and codes[past] == _FULL_STOP:
                             past = _past_initials(codes, classes, begin, end)

@@ -1,4 +1,4 @@
-"""The compiled folding of tokens: code points to UTF-8 in one spelling.
+"""The compiled folding of tokens: code points to one spelling, and that to its hash.
 
 It does what `clustering.prepare.tokens.fold` does, which says what the one spelling is, for all
 tokens but the few that need the Unicode database; those it reports.
@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.articles import UInt8Array, UInt32Array
+from clustering.articles import UInt8Array, UInt32Array, UInt64Array
 from clustering.compiled import compiled
+from clustering.instructions import AT_ONCE, small_letters
 from clustering.prepare import characters
 from clustering.prepare.kernel import TOKEN_LENGTH_LIMIT
 
@@ -29,7 +30,10 @@ _ARABIC_THOUSANDS: Final = 0x66C
 _LONGEST_FOLD: Final = 2
 """Code points that one folds to, at most; each has at most four bytes of UTF-8."""
 
-_PLAIN_LENGTH: Final = 16
+_BLOCK_BYTES: Final = 16
+_GOLDEN64: Final = np.uint64(0x9E3779B97F4A7C15)
+_FMIX64_1: Final = np.uint64(0xFF51AFD7ED558CCD)
+_FMIX64_2: Final = np.uint64(0xC4CEB9FE1A85EC53)
 
 
 @compiled
@@ -190,7 +194,30 @@ def _fold_codes(
 
 
 @compiled
-def fold_documents(
+def _added(mixed: np.uint64, first: np.uint64, second: np.uint64) -> np.uint64:
+    """Add sixteen bytes to the hash of those before."""
+    mixed += first * _GOLDEN64 + second * _FMIX64_1
+    mixed = (mixed ^ (mixed >> np.uint64(33))) * _FMIX64_2
+    return np.uint64(mixed ^ (mixed >> np.uint64(33)))
+
+
+@compiled
+def token_hash(blocks: UInt64Array, size: int) -> np.uint64:
+    """64-bit hash of a token's UTF-8, which is followed by zeros up to a multiple of 16 bytes.
+
+    Each block of 16 bytes is two little-endian numbers; their sum, each times an odd constant, is
+    added to the hash so far, and MurmurHash3's finaliser mixes it. So different tokens of up to
+    eight bytes always have different hashes, and others hardly ever the same.
+    """
+    mixed = np.uint64(0)
+    for block in range(np.uint64(size + 15) >> np.uint64(4)):
+        first = np.uint64(2) * np.uint64(block)
+        mixed = _added(mixed, blocks[first], blocks[first + np.uint64(1)])
+    return mixed
+
+
+@compiled
+def hash_documents(
     codes: UInt32Array,
     begins: NDArray[np.int32],
     ends: NDArray[np.int32],
@@ -199,8 +226,8 @@ def fold_documents(
     fold_index: NDArray[np.uint16],
     fold_begins: NDArray[np.int64],
     folded: UInt32Array,
-) -> tuple[UInt8Array, NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Write the folded tokens of documents as UTF-8, a space behind each.
+) -> tuple[UInt64Array, NDArray[np.int64], NDArray[np.bool_]]:
+    """Hash the folded tokens of documents.
 
     Parameters
     ----------
@@ -213,11 +240,9 @@ def fold_documents(
 
     Returns
     -------
-    data
-        uint8: the bytes of all documents.
-    byte_ends
-        int64, shape (words,): the offset just past each token's last byte. Sentence ends and
-        tokens of marks alone fold to nothing and are left out.
+    hashes
+        uint64: `token_hash` of the tokens of document after document. Sentence ends and tokens of
+        marks alone fold to nothing and are left out.
     word_ends
         int64, shape (documents,): how many tokens there are up to the end of each document.
     is_hard
@@ -226,15 +251,11 @@ def fold_documents(
         folded by `clustering.prepare.tokens.fold`; what stands here is not to be used.
     """
     scratch = np.empty(_LONGEST_FOLD * TOKEN_LENGTH_LIMIT, dtype=np.uint32)
-    counted = 0
-    for token in range(begins.size):
-        counted += min(int(ends[token]) - int(begins[token]), TOKEN_LENGTH_LIMIT)
-    # Room for the worst; what is not written is never mapped to memory.
-    data = np.empty(4 * _LONGEST_FOLD * counted + begins.size + _PLAIN_LENGTH, dtype=np.uint8)
-    byte_ends = np.empty(begins.size, dtype=np.int64)
+    data = np.zeros(4 * _LONGEST_FOLD * TOKEN_LENGTH_LIMIT + _BLOCK_BYTES, dtype=np.uint8)
+    blocks = data.view(np.uint64)
+    hashes = np.empty(begins.size, dtype=np.uint64)
     word_ends = np.empty(token_ends.size, dtype=np.int64)
     is_hard = np.zeros(token_ends.size, dtype=np.bool_)
-    size = 0
     words = 0
     token = 0
     for document in range(token_ends.size):
@@ -243,40 +264,33 @@ def fold_documents(
             end = min(int(ends[token]), begin + TOKEN_LENGTH_LIMIT)
             token += 1
             # Most tokens are plain: short, of ASCII, beginning with a letter, and no initials.
-            # Setting bit 5 makes their letters small and leaves digits and apostrophes alone. What
-            # stands behind, up to a fixed length, is written and looked at, too, since such a loop
-            # has no branch to foresee wrongly; the next token is written over it. It stands here
-            # and not in a function because a call takes longer.
-            seen = np.uint32(0x80)
-            if end - begin <= _PLAIN_LENGTH and begin + _PLAIN_LENGTH <= codes.size:
-                source, target = np.uint64(begin), np.uint64(size)
+            if end - begin <= AT_ONCE and begin + AT_ONCE <= codes.size:
+                source = np.uint64(begin)
                 small = codes[source] | np.uint32(0x20)
                 is_initials = end - begin > 1 and codes[source + np.uint64(1)] == _FULL_STOP
                 if ord("a") <= small <= ord("z") and not is_initials:
-                    seen = np.uint32(0)
-                    for step in range(np.uint64(_PLAIN_LENGTH)):
-                        code = codes[source + step]
-                        seen |= code
-                        data[target + step] = code | np.uint32(0x20)
-            if seen < 0x80:
-                size += end - begin
-            else:
-                seen = np.uint32(0)
-                for at in range(begin, end):
-                    seen |= classes[codes[np.uint64(at)]]
-                if seen & _LETTER_OR_NUMBER == 0:
-                    continue
-                if seen & _CASED and seen & _COMBINES:
-                    is_hard[document] = True
-                    continue
-                length = _fold_codes(codes, begin, end, fold_index, fold_begins, folded, scratch)
-                if length == 0:
-                    continue
-                for at in range(length):
-                    size = put_code(scratch[at], data, size)
-            byte_ends[words] = size
+                    first, second, beyond = small_letters(codes, source, np.uint32(end - begin))
+                    if beyond == 0:
+                        hashes[words] = _added(np.uint64(0), first, second)
+                        words += 1
+                        continue
+            seen = np.uint32(0)
+            for at in range(begin, end):
+                seen |= classes[codes[np.uint64(at)]]
+            if seen & _LETTER_OR_NUMBER == 0:
+                continue
+            if seen & _CASED and seen & _COMBINES:
+                is_hard[document] = True
+                continue
+            kept = _fold_codes(codes, begin, end, fold_index, fold_begins, folded, scratch)
+            if kept == 0:
+                continue
+            size = 0
+            for at in range(kept):
+                size = put_code(scratch[at], data, size)
+            for at in range(size, size + _BLOCK_BYTES):
+                data[at] = 0
+            hashes[words] = token_hash(blocks, size)
             words += 1
-            data[size] = 0x20
-            size += 1
         word_ends[document] = words
-    return data[:size], byte_ends[:words], word_ends, is_hard
+    return hashes[:words], word_ends, is_hard

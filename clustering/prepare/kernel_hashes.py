@@ -154,45 +154,62 @@ def window_hashes(
 
 @compiled
 def window_hashes64(
-    data: UInt8Array,
-    byte_ends: NDArray[np.int64],
-    word_ends: NDArray[np.int64],
-    window_words: int,
+    tokens: UInt64Array, word_ends: NDArray[np.int64], window_words: int
 ) -> tuple[UInt64Array, NDArray[np.int64]]:
     """64-bit hash of every window of neighbouring tokens of each document.
 
-    For telling windows apart, where two alike by chance would be an error, and not for signatures.
-    Every token is hashed once, FNV-1a's way with a 64-bit odd multiplier and MurmurHash3's
-    finaliser; a window is the polynomial of its tokens' hashes. Parameters and results are those of
-    `window_hashes`.
+    For telling windows apart, where two alike by chance would be an error: the polynomial of its
+    tokens' hashes modulo 2^64, and never 0.
+
+    Parameters
+    ----------
+    tokens
+        uint64: hashes of the tokens of document after document.
+    word_ends, window_words
+        As for `window_hashes`, whose results are laid out in the same way.
     """
-    tokens = np.empty(byte_ends.size, dtype=np.uint64)
-    at = 0
-    for word in range(byte_ends.size):
-        mixed = _GOLDEN64
-        while at < byte_ends[word]:
-            mixed = (mixed ^ np.uint64(data[np.uint64(at)])) * _FMIX64_1
-            at += 1
-        at += 1
-        mixed = (mixed ^ (mixed >> np.uint64(33))) * _FMIX64_2
-        tokens[word] = mixed ^ (mixed >> np.uint64(33))
-    hashes = np.empty(byte_ends.size, dtype=np.uint64)
+    hashes = np.empty(tokens.size, dtype=np.uint64)
     hash_ends = np.empty(word_ends.size, dtype=np.int64)
     found = 0
     first = 0
     for document in range(word_ends.size):
         words = word_ends[document] - first
         width = min(window_words, words)
-        if words > 0:
-            for word in range(first, word_ends[document] - width + 1):
-                mixed = np.uint64(0)
-                for place in range(np.uint64(word), np.uint64(word + width)):
-                    mixed = (mixed + tokens[place]) * _GOLDEN64
-                hashes[found] = mixed ^ (mixed >> np.uint64(32))
-                found += 1
+        windows = words - width + 1 if words > 0 else 0
+        # Token by token for all windows, and not window by window: so the processor does eight at
+        # a time.
+        of_document = hashes[found : found + windows]
+        for place in range(width):
+            behind = tokens[first + place : first + place + windows]
+            for window in range(windows):
+                mixed = of_document[window] if place > 0 else np.uint64(0)
+                of_document[window] = (mixed + behind[window]) * _GOLDEN64
+        for window in range(windows):
+            mixed = of_document[window] ^ (of_document[window] >> np.uint64(32))
+            of_document[window] = mixed | np.uint64(mixed == 0)
+        found += windows
         hash_ends[document] = found
         first = word_ends[document]
     return hashes[:found], hash_ends
+
+
+@compiled
+def sequence_hashes(hashes: UInt64Array, ends: NDArray[np.int64]) -> UInt64Array:
+    """64-bit hash of each document's sequence of hashes; 0 where it is empty.
+
+    Parameters are laid out as the results of `window_hashes64`.
+    """
+    found = np.empty(ends.size, dtype=np.uint64)
+    begin = 0
+    for document in range(ends.size):
+        # A sum of terms that depend on the place: no step waits for the one before.
+        mixed = np.uint64(0)
+        for at in range(ends[document] - begin):
+            term = (hashes[begin + at] ^ (np.uint64(at) * _FMIX64_1)) * _FMIX64_2
+            mixed += term ^ (term >> np.uint64(32))
+        found[document] = mixed
+        begin = ends[document]
+    return found
 
 
 @compiled

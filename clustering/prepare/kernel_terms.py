@@ -1,4 +1,4 @@
-"""The compiled loops over articles' tokens: what is known of each, sentences, terms, counts."""
+"""The compiled loops over articles' tokens: what is known of each, sentences, terms."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ IS_TOKEN: Final = 32
 BEGINS_WITH_LETTER: Final = 64
 IS_UPPER: Final = 128
 
-_COUNT_LIMIT: Final = 255
+_SUBLINEAR: NDArray[np.float32] = np.float32(1.0) + np.log(
+    np.maximum(np.arange(511, dtype=np.float32), 1.0)
+)
+"""1 + ln tf by tf, the sum of two counts of at most 255."""
+
 _NEIGHBOURS: Final = 3
 _SHORT_TEXT: Final = 16
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -173,8 +177,8 @@ def read_terms(
         int32 and uint32, shape (k,): rows and ids of the terms in text order; int64, shape
         (articles,): how many up to the end of each article.
     keys
-        uint64, shape (k,): from the highest bit on the article, the id in 32 bits, and the term's
-        position in the article; sorted, they bring the occurrences of one term together.
+        uint64, shape (k,), in text order: from the highest bit on the article, the id in 32 bits,
+        and the term's position in the article.
     flags
         uint8, shape (k,): `NUMBER_FLAG`, and `CAPITALISED_FLAG` for terms of the body inside a
         sentence: headlines capitalise as they please.
@@ -295,126 +299,41 @@ def joined_texts(
 
 
 @compiled
-def count_terms(
-    keys: UInt64Array,
-    flags: UInt8Array,
-    term_ends: NDArray[np.int64],
-    title_terms: NDArray[np.int64],
-    lead_terms: NDArray[np.int64],
-    position_bits: int,
-) -> tuple[NDArray[np.int64], UInt32Array, UInt8Array, UInt8Array, UInt8Array, UInt8Array]:
-    """Count the occurrences of every term in each article.
+def salient_terms(
+    offsets: NDArray[np.int64],
+    term_ids: UInt32Array,
+    body_counts: UInt8Array,
+    title_counts: UInt8Array,
+    idf: NDArray[np.float32],
+    limit: int,
+) -> tuple[NDArray[np.int64], UInt32Array, NDArray[np.float32]]:
+    """Name the heaviest terms of articles.
 
     Parameters
     ----------
-    keys
-        uint64, sorted: as `read_terms` gives them.
-    flags, term_ends, title_terms, lead_terms, position_bits
-        As it gives and takes them.
-
-    Returns
-    -------
     offsets
         int64, shape (articles + 1,): where the terms of each article begin.
-    term_ids, body_counts, lead_counts, title_counts, term_flags
-        As in `clustering.articles.TermVector`, article after article.
-    """
-    articles = term_ends.size
-    offsets = np.zeros(articles + 1, dtype=np.int64)
-    ids = np.empty(keys.size, dtype=np.uint32)
-    body_counts = np.empty(keys.size, dtype=np.uint8)
-    lead_counts = np.empty(keys.size, dtype=np.uint8)
-    title_counts = np.empty(keys.size, dtype=np.uint8)
-    term_flags = np.empty(keys.size, dtype=np.uint8)
-    shift = np.uint64(position_bits)
-    mask = (np.uint64(1) << shift) - np.uint64(1)
-    size = 0
-    at = 0
-    for article in range(articles):
-        first = 0 if article == 0 else term_ends[article - 1]
-        in_title, in_lead = title_terms[article], lead_terms[article]
-        while at < term_ends[article]:
-            term = keys[at] >> shift
-            body, lead, title, flag = 0, 0, 0, 0
-            while at < term_ends[article] and keys[at] >> shift == term:
-                position = np.int64(keys[at] & mask)
-                if position < in_title:
-                    title += 1
-                else:
-                    body += 1
-                    lead += position < in_lead
-                flag |= flags[first + position]
-                at += 1
-            ids[size] = np.uint32(term & np.uint64(0xFFFFFFFF))
-            body_counts[size] = min(body, _COUNT_LIMIT)
-            lead_counts[size] = min(lead, _COUNT_LIMIT)
-            title_counts[size] = min(title, _COUNT_LIMIT)
-            term_flags[size] = flag
-            size += 1
-        offsets[article + 1] = size
-    return (
-        offsets,
-        ids[:size].copy(),
-        body_counts[:size].copy(),
-        lead_counts[:size].copy(),
-        title_counts[:size].copy(),
-        term_flags[:size].copy(),
-    )
-
-
-@compiled
-def bigram_keys(
-    hashes: UInt32Array,
-    hash_ends: NDArray[np.int64],
-    term_ends: NDArray[np.int64],
-    sentences: NDArray[np.int32],
-) -> UInt64Array:
-    """Ids of the pairs of neighbouring terms that stand in one sentence.
-
-    Parameters
-    ----------
-    hashes, hash_ends
-        What `clustering.prepare.kernel_hashes.window_hashes` gives for windows of two terms.
-    term_ends, sentences
-        As `read_terms` gives them.
+    term_ids, body_counts, title_counts, idf, limit
+        As for `clustering.prepare.salient_terms`, article after article.
 
     Returns
     -------
-    keys
-        uint64, in text order: the article in the higher 32 bits, the id in the lower ones.
+    ends
+        int64, shape (articles,): how many terms are named up to the end of each article.
+    term_ids, weights
+        As there, article after article.
     """
-    keys = np.empty(hashes.size, dtype=np.uint64)
-    size = 0
-    for article in range(term_ends.size):
-        first = 0 if article == 0 else term_ends[article - 1]
-        pair = 0 if article == 0 else hash_ends[article - 1]
-        for term in range(first, term_ends[article] - 1):
-            if sentences[term] == sentences[term + 1]:
-                keys[size] = (np.uint64(article) << np.uint64(32)) | np.uint64(
-                    hashes[pair] & BIGRAM_ID_BITS
-                )
-                size += 1
-            pair += 1
-    return keys[:size]
-
-
-@compiled
-def distinct_ids(keys: UInt64Array, articles: int) -> tuple[NDArray[np.int64], UInt32Array]:
-    """Ids of each article without repetitions, of sorted keys as `bigram_keys` gives them.
-
-    Returns offsets, int64, shape (articles + 1,), and ids, increasing within an article.
-    """
-    offsets = np.zeros(articles + 1, dtype=np.int64)
-    ids = np.empty(keys.size, dtype=np.uint32)
-    size = 0
-    for at in range(keys.size):
-        if at == 0 or keys[at] != keys[at - 1]:
-            ids[size] = np.uint32(keys[at] & np.uint64(0xFFFFFFFF))
-            size += 1
-        offsets[np.int64(keys[at] >> np.uint64(32)) + 1] = size
-    for article in range(articles):
-        offsets[article + 1] = max(offsets[article], offsets[article + 1])
-    return offsets, ids[:size].copy()
+    weights = np.empty(term_ids.size, dtype=np.float32)
+    for term in range(term_ids.size):
+        count = np.int64(body_counts[term]) + np.int64(title_counts[term])
+        weights[term] = _SUBLINEAR[count] * idf[term]
+    ends, places = heaviest_terms(offsets, weights, limit)
+    chosen = np.empty(places.size, dtype=np.uint32)
+    weights_of_chosen = np.empty(places.size, dtype=np.float32)
+    for at in range(places.size):
+        chosen[at] = term_ids[places[at]]
+        weights_of_chosen[at] = weights[places[at]]
+    return ends, chosen, weights_of_chosen
 
 
 @compiled

@@ -41,27 +41,19 @@ _SOUTHEAST_WORDS: Final = 0.25
 
 
 @compiled
-def count_words(
-    codes: UInt32Array, begin: int, end: int, classes: UInt32Array, in_word: bool, words: float
-) -> tuple[float, bool]:
-    """Add the words of a piece of text; -1 where a character has no class yet."""
-    for at in range(begin, end):
-        code = codes[np.uint64(at)]
-        kind = classes[code]
-        if kind == 0:
-            return -1.0, in_word
-        if kind & INVISIBLE:
-            continue
-        if kind & _SPACELESS:
-            in_word = False
-            if kind & _BEGINS_WORD:
-                words += _HAN_WORDS if kind & HAN else _SOUTHEAST_WORDS
-        elif in_word:
-            in_word = kind & _OF_WORD != 0 or code == APOSTROPHE or code == 0x2019
-        elif kind & _BEGINS_WORD:
-            in_word = True
-            words += 1.0
-    return words, in_word
+def _words_begun(kind: np.uint32, code: np.uint32, in_word: bool) -> tuple[float, bool]:
+    """How many words begin with a character, and whether it is in one."""
+    if kind & INVISIBLE:
+        return 0.0, in_word
+    if kind & _SPACELESS:
+        if kind & _BEGINS_WORD:
+            return _HAN_WORDS if kind & HAN else _SOUTHEAST_WORDS, False
+        return 0.0, False
+    if in_word:
+        return 0.0, kind & _OF_WORD != 0 or code == APOSTROPHE or code == 0x2019
+    if kind & _BEGINS_WORD:
+        return 1.0, True
+    return 0.0, False
 
 
 @compiled
@@ -112,9 +104,9 @@ def has_more_words(
     codes
         uint32: the text, or its beginning.
     classes, folds, long_folds
-        As for `measure_lines`.
+        As for `count_lines`.
     left_out
-        uint32: key of the sentences that do not count; may be empty.
+        uint32: key of the sentences that do not count, which begins with no blank; may be empty.
     limit
         A number of words.
 
@@ -125,21 +117,33 @@ def has_more_words(
     """
     # A sentence that is left out has no more words than this. So one that is only begun where
     # counting stops makes no difference.
-    most, _ = count_words(left_out, 0, left_out.size, classes, False, 0.0)
-    if most < 0.0:
-        return False
+    most = 0.0
+    in_word = False
+    for place in range(left_out.size):
+        kind = classes[left_out[place]]
+        if kind == 0:
+            return False
+        more, in_word = _words_begun(kind, left_out[place], in_word)
+        most += more
     enough = limit + most + 1.0
     words = 0.0
-    in_word = most < 0.0  # no literal one, with which what is called would be compiled twice
-    at, past = min(0, codes.size), 0
+    in_word = False
+    at, past = 0, 0
     while at < codes.size:
-        more, in_word = count_words(codes, at, at + 1, classes, in_word, 0.0)
-        if more < 0.0:
+        code = codes[np.uint64(at)]
+        kind = classes[code]
+        if kind == 0:
             return False
+        more, in_word = _words_begun(kind, code, in_word)
         words += more
         if words > enough:
             return True
-        if left_out.size and at >= past and classes[codes[at]] & _BEGINS_WORD:
+        if (
+            left_out.size
+            and at >= past
+            and kind & _BEGINS_WORD
+            and (folds[code] == left_out[0] or kind & FOLDS_TO_MANY)
+        ):
             past_other = _past_wording(codes, at, left_out, classes, folds, long_folds)
             if past_other:
                 # As many words as it may have do not count.
@@ -164,7 +168,7 @@ def find_needles(
     Parameters
     ----------
     codes, line_ends, classes, folds, long_folds
-        As for `measure_lines`.
+        As for `count_lines`.
     slots, numbers
         Of `clustering.prepare.line_classes.NeedleTable`.
 
@@ -225,14 +229,14 @@ def fold_text(
     folds: UInt32Array,
     long_folds: UInt32Array,
 ) -> tuple[bool, UInt8Array]:
-    """Write a text as UTF-8, case folded, runs of white space made one space, none at its ends.
+    """Write texts as UTF-8, case folded, runs of white space made one space, none at their ends.
 
     Parameters
     ----------
     codes
-        uint32: the text.
+        uint32: the texts, a null between any two.
     classes, folds, long_folds
-        As for `measure_lines`.
+        As for `count_lines`.
 
     Returns
     -------
@@ -242,7 +246,7 @@ def fold_text(
         uint8; a question mark for each lone surrogate, which has no UTF-8.
     """
     data = np.empty(4 * _LONGEST_FOLD * codes.size + 4, dtype=np.uint8)
-    size = 0
+    size, begin = 0, 0
     is_blank = False
     for at in range(codes.size):
         code = codes[np.uint64(at)]
@@ -252,10 +256,12 @@ def fold_text(
         if kind & SPACE:
             is_blank = True
             continue
-        if is_blank and size:
+        if is_blank and code != 0 and size > begin:
             data[size] = SPACE_SIGN
             size += 1
         is_blank = False
+        if code == 0:
+            begin = size + 1
         fold = folds[code]
         if kind & FOLDS_TO_MANY:
             for part in range(_LONGEST_FOLD):

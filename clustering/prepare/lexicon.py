@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,7 +120,7 @@ class Lexicon:
 
     def __init__(self, lang: str, stop_words: frozenset[str]) -> None:
         self.lang = lang
-        self.rows = _Rows(self._add)
+        self.rows = _Rows(self.rows_of)
         self.pages = Pages.of(_FIRST_ROWS, _UNITS_A_ROW * _FIRST_ROWS, _UNITS_A_ROW * _FIRST_ROWS)
         self._stop_words = stop_words
         self._lock = threading.Lock()
@@ -128,41 +128,56 @@ class Lexicon:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _add(self, token: str) -> int:
-        folded = fold(token)
-        word_stem, properties = self._looked_at(token, folded) if folded else ("", 0)
-        if token[0].isalpha():
-            properties |= BEGINS_WITH_LETTER
-        if token.isupper():
-            properties |= IS_UPPER
-        spelling = np.frombuffer(token.encode("utf-32-le"), dtype="<u4")
-        folded_bytes, stem_bytes = folded.encode(), word_stem.encode()
-        text = np.frombuffer(folded_bytes + stem_bytes, dtype=np.uint8)
+    def rows_of(self, tokens: Sequence[str]) -> list[int]:
+        """Return the rows of spellings, of those met for the first time new ones."""
+        cut = [token[:TOKEN_LENGTH_LIMIT] for token in tokens]
+        rows = self.rows
+        unmet = [token for token in dict.fromkeys(cut) if token not in rows]
+        if unmet:
+            self._add(unmet)
+        return [rows[token] for token in cut]
+
+    def _add(self, tokens: Sequence[str]) -> None:
+        """Make rows for different spellings, of up to `TOKEN_LENGTH_LIMIT` characters."""
+        looked_at = [self._looked_at(token) for token in tokens]
         with self._lock:
-            row = self.rows.get(token)
-            if row is not None:
-                return row
-            row = len(self.rows)
-            pages = self._with_room(row, spelling.size, text.size)
+            new = [
+                (token, *known)
+                for token, known in zip(tokens, looked_at, strict=True)
+                if token not in self.rows
+            ]
+            if not new:
+                return
+            row, last = len(self.rows), len(self.rows) + len(new)
+            spelling = np.frombuffer("".join([each[0] for each in new]).encode("utf-32-le"), "<u4")
+            text = np.frombuffer(b"".join([part for each in new for part in each[1:3]]), np.uint8)
+            pages = self._with_room(row, last, spelling.size, text.size)
             begin, text_begin = int(pages.spelling_ends[row]), int(pages.text_begins[row])
             pages.spellings[begin : begin + spelling.size] = spelling
             pages.texts[text_begin : text_begin + text.size] = text
-            pages.spelling_ends[row + 1] = begin + spelling.size
-            pages.text_begins[row + 1] = text_begin + text.size
-            pages.folded_ends[row] = text_begin + len(folded_bytes)
-            pages.stem_ends[row] = text_begin + text.size
-            pages.term_ids[row] = term_id(word_stem) if word_stem else 0
-            pages.properties[row] = properties
-            # Last: from now on other threads find it.
-            place_rows(pages.slots, pages.spellings, pages.spelling_ends, row, row + 1)
-            self.rows[token] = row
-        return row
+            folded_ends, stem_ends, spelling_ends = [], [], []
+            for token, folded, stemmed, _, _ in new:
+                begin += len(token)
+                spelling_ends.append(begin)
+                folded_ends.append(text_begin + len(folded))
+                text_begin += len(folded) + len(stemmed)
+                stem_ends.append(text_begin)
+            pages.spelling_ends[row + 1 : last + 1] = spelling_ends
+            pages.text_begins[row + 1 : last + 1] = stem_ends
+            pages.folded_ends[row:last] = folded_ends
+            pages.stem_ends[row:last] = stem_ends
+            pages.term_ids[row:last] = [each[3] for each in new]
+            pages.properties[row:last] = [each[4] for each in new]
+            # Last: from now on other threads find them.
+            place_rows(pages.slots, pages.spellings, pages.spelling_ends, row, last)
+            self.rows.update(zip([each[0] for each in new], range(row, last), strict=True))
 
-    def _with_room(self, row: int, code_points: int, text_bytes: int) -> Pages:
+    def _with_room(self, row: int, last: int, code_points: int, text_bytes: int) -> Pages:
+        """Return pages with room for rows up to ``last``, of so much more."""
         pages = self.pages
         rows = pages.properties.size
-        if (
-            row == rows
+        while (
+            last > rows
             or pages.spelling_ends[row] + code_points > pages.spellings.size
             or pages.text_begins[row] + text_bytes > pages.texts.size
         ):
@@ -171,7 +186,22 @@ class Lexicon:
             pages = self.pages = pages.grown(row, rows, units, units)
         return pages
 
-    def _looked_at(self, token: str, folded: str) -> tuple[str, int]:
+    def _looked_at(self, token: str) -> tuple[bytes, bytes, int, int]:
+        """Return a spelling folded, its stem, empty for none, the stem's id, and properties."""
+        folded = fold(token)
+        word_stem, properties = self._read(token, folded) if folded else ("", 0)
+        if token[0].isalpha():
+            properties |= BEGINS_WITH_LETTER
+        if token.isupper():
+            properties |= IS_UPPER
+        return (
+            folded.encode(),
+            word_stem.encode(),
+            term_id(word_stem) if word_stem else 0,
+            properties,
+        )
+
+    def _read(self, token: str, folded: str) -> tuple[str, int]:
         """Return the stem, empty for a stop word, and the properties of a spelling."""
         if is_number(folded):
             return folded, NUMBER_FLAG | IS_TERM | IS_TOKEN
@@ -199,11 +229,9 @@ class Lexicon:
 class _Rows(dict[str, int]):
     """Token to its row; asks for a new row where there is none."""
 
-    def __init__(self, add: Callable[[str], int]) -> None:
+    def __init__(self, rows_of: Callable[[Sequence[str]], list[int]]) -> None:
         super().__init__()
-        self._add = add
+        self._rows_of = rows_of
 
     def __missing__(self, token: str) -> int:
-        if len(token) > TOKEN_LENGTH_LIMIT:
-            return self[token[:TOKEN_LENGTH_LIMIT]]
-        return self._add(token)
+        return self._rows_of([token])[0]

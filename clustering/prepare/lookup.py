@@ -29,32 +29,42 @@ class IdTable:
     parts
         (ids, values): uint32, shape (n,) each, ids all different within a part; where parts name
         the same id, the later one counts. A value of 0 is the same as no entry.
+
+    Attributes
+    ----------
+    slots, bits
+        What `slot_of` takes; uint32, shape (2^bits, 2): ids and values.
     """
 
     def __init__(self, parts: Iterable[tuple[UInt32Array, UInt32Array]]) -> None:
         parts = list(parts)
         entries = sum(ids.size for ids, _ in parts)
-        self._bits = max(4, int(2 * entries).bit_length())
-        self._slots = np.zeros((1 << self._bits, 2), dtype=np.uint32)
+        self.bits = max(4, int(2 * entries).bit_length())
+        self.slots = np.zeros((1 << self.bits, 2), dtype=np.uint32)
         for ids, values in parts:
             # Copies, since numba compiles anew for arrays that cannot be written.
-            _insert(self._slots, self._bits, ids.copy(), values.copy())
+            _insert(self.slots, self.bits, ids.copy(), values.copy())
 
     @property
     def slot_bytes(self) -> int:
         """Memory of the table, in bytes: 16 to 32 an entry."""
-        return self._slots.nbytes
+        return self.slots.nbytes
 
     def values(self, ids: UInt32Array) -> NDArray[np.uint32]:
         """Return the values of ids; uint32, shape of ``ids`` (one dimension), 0 where unknown."""
-        flags = ids.flags
-        if ids.dtype != np.uint32 or not (flags.c_contiguous and flags.writeable):
-            ids = np.require(ids, np.uint32, ["C", "W"])
-        return _found(self._slots, self._bits, ids)
+        return _found(self.slots, self.bits, as_ids(ids))
+
+
+def as_ids(ids: UInt32Array) -> UInt32Array:
+    """Return ids as compiled loops take them, which are compiled for one kind of array."""
+    flags = ids.flags
+    if ids.dtype != np.uint32 or not (flags.c_contiguous and flags.writeable):
+        ids = np.require(ids, np.uint32, ["C", "W"])
+    return ids
 
 
 @compiled
-def _slot(slots: NDArray[np.uint32], bits: int, wanted: np.uint32) -> np.int64:
+def slot_of(slots: NDArray[np.uint32], bits: int, wanted: np.uint32) -> np.int64:
     """Return where an id stands, or else the empty slot where it would."""
     mask = slots.shape[0] - 1
     # The highest bits of the product are the ones that every bit of the id has moved.
@@ -67,7 +77,7 @@ def _slot(slots: NDArray[np.uint32], bits: int, wanted: np.uint32) -> np.int64:
 @compiled
 def _insert(slots: NDArray[np.uint32], bits: int, ids: UInt32Array, values: UInt32Array) -> None:
     for k in range(ids.size):
-        at = _slot(slots, bits, ids[k])
+        at = slot_of(slots, bits, ids[k])
         # An entry of 0 would look like an empty slot, and cut off what was put behind it.
         if values[k] != 0:
             slots[at, 0] = ids[k]
@@ -78,5 +88,5 @@ def _insert(slots: NDArray[np.uint32], bits: int, ids: UInt32Array, values: UInt
 def _found(slots: NDArray[np.uint32], bits: int, ids: UInt32Array) -> NDArray[np.uint32]:
     found = np.empty(ids.size, dtype=np.uint32)
     for k in range(ids.size):
-        found[k] = slots[_slot(slots, bits, ids[k]), 1]
+        found[k] = slots[slot_of(slots, bits, ids[k]), 1]
     return found

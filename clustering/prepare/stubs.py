@@ -62,18 +62,25 @@ class _Patterns:
     def notices_among(self, sentences: Sequence[str]) -> set[int]:
         """Tell which sentences are of a notice, by their positions."""
         found: set[int] = set()
+        for row, owner in self.suspects_among(sentences):
+            sentence = sentences[row].replace("’", "'")
+            if row not in found and _notice(self.notices[owner]).search(sentence):
+                found.add(row)
+        return found
+
+    def suspects_among(self, rows: Sequence[str]) -> Iterator[tuple[int, int]]:
+        """Yield the position of a row, and that of a pattern that may be found in it, once each.
+
+        A part of a row has no others than the row.
+        """
         tried: set[tuple[int, int]] = set()
         everything = [("", owner) for owner in range(len(self.notices))]
-        for row, number in find_needles(sentences, self.needles):
-            sentence = sentences[row].replace("’", "'")
-            folded = sentence.casefold()
+        for row, number in find_needles(rows, self.needles):
+            folded = rows[row].replace("’", "'").casefold()
             for literal, owner in self.needles.owners[number] if number >= 0 else everything:
-                if row in found or literal not in folded or (row, owner) in tried:
-                    continue
-                tried.add((row, owner))
-                if _notice(self.notices[owner]).search(sentence):
-                    found.add(row)
-        return found
+                if literal in folded and (row, owner) not in tried:
+                    tried.add((row, owner))
+                    yield row, owner
 
 
 @cache
@@ -136,7 +143,12 @@ def is_stub(title: str, body: str) -> bool:
     # Most texts are long, and counting words costs little beside the patterns.
     if has_more_words(body, MAX_STUB_WORDS, left_out=own_title):
         return False
-    parts = (part.strip() for line in dump_lines(body) for part in _sentences_in(line))
+    lines = dump_lines(body)
+    patterns = _patterns()
+    is_error_title = patterns.error_title.match(title.strip()) is not None
+    if not is_error_title and next(patterns.suspects_among(lines), None) is None:
+        return False
+    parts = (part.strip() for line in lines for part in _sentences_in(line))
     sentences = [part for part in parts if part]
     # The title is the first of them; one without letters has the key of those without letters.
     measured = measure_rows([squeezed_blanks(title) if own_title else _NO_WORDS, *sentences])
@@ -150,8 +162,7 @@ def is_stub(title: str, body: str) -> bool:
     total = sum(count for count, _ in counted)
     if total > MAX_STUB_WORDS:
         return False
-    patterns = _patterns()
-    if patterns.error_title.match(title.strip()) and total <= _MAX_ERROR_PAGE_WORDS:
+    if is_error_title and total <= _MAX_ERROR_PAGE_WORDS:
         return True
     found = patterns.notices_among([sentence for _, sentence in counted])
     notice = sum(counted[row][0] for row in sorted(found))

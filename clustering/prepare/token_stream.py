@@ -1,4 +1,4 @@
-"""Folded tokens of texts in one piece of UTF-8, as the compiled loops read them."""
+"""Folded tokens of texts as the compiled loops read them: as one piece of UTF-8, or as hashes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.articles import UInt8Array
+from clustering.articles import UInt8Array, UInt64Array
 from clustering.prepare.characters import character_table
 from clustering.prepare.kernel import scan_documents
-from clustering.prepare.kernel_fold import fold_documents
+from clustering.prepare.kernel_fold import hash_documents, token_hash
 from clustering.prepare.kernel_hashes import token_ends
 from clustering.prepare.tokens import code_points, fold, scan
-
-# For the rare text that Python has to fold.
-_remembered_fold = lru_cache(maxsize=1 << 12)(fold)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +62,24 @@ class TokenStream:
         return [tuple(words[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)]
 
 
-def folded_tokens(texts: Sequence[str]) -> TokenStream:
-    """Cut texts into tokens and fold them: ``fold`` of each token of ``scan``, empty ones left out.
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenHashes:
+    """Folded tokens of text after text, each as a number that tells it from others.
+
+    Attributes
+    ----------
+    hashes
+        uint64: of every token, in text order; see `kernel_fold.token_hash`.
+    word_ends
+        int64, shape (texts,): how many tokens there are up to the end of each text.
+    """
+
+    hashes: UInt64Array
+    word_ends: NDArray[np.int64]
+
+
+def token_hashes(texts: Sequence[str]) -> TokenHashes:
+    """Cut texts into tokens and hash them: ``fold`` of each token of ``scan``, no empty ones.
 
     Parameters
     ----------
@@ -75,13 +88,13 @@ def folded_tokens(texts: Sequence[str]) -> TokenStream:
 
     Returns
     -------
-    TokenStream
+    TokenHashes
         One text for each of ``texts``; those without letters and digits have no tokens.
     """
     points = code_points(texts)
     table = character_table()
     begins, ends, found = scan_documents(points.codes, points.document_ends, table.classes)
-    data, byte_ends, word_ends, is_hard = fold_documents(
+    hashes, word_ends, is_hard = hash_documents(
         points.codes,
         begins,
         ends,
@@ -91,38 +104,20 @@ def folded_tokens(texts: Sequence[str]) -> TokenStream:
         table.fold_begins,
         table.folded,
     )
-    stream = TokenStream(data, byte_ends, word_ends)
     if not is_hard.any():
-        return stream
-    return _with(
-        stream,
-        {
-            document: [token for token in map(_remembered_fold, scan(texts[document])) if token]
-            for document in np.flatnonzero(is_hard).tolist()
-        },
-    )
+        return TokenHashes(hashes, word_ends)
+    parts = np.split(hashes, word_ends[:-1])
+    for document in np.flatnonzero(is_hard).tolist():
+        known = [_remembered_hash(token) for token in scan(texts[document])]
+        parts[document] = np.array([each for each in known if each is not None], dtype=np.uint64)
+    return TokenHashes(np.concatenate(parts), np.cumsum([part.size for part in parts]))
 
 
-def _with(stream: TokenStream, replaced: dict[int, list[str]]) -> TokenStream:
-    """Return a stream with the tokens of some texts replaced."""
-    counts = np.diff(stream.word_ends, prepend=0)
-    sizes = np.diff(stream.byte_ends, prepend=-1)  # with the space behind
-    data: list[UInt8Array] = []
-    all_sizes: list[NDArray[np.int64]] = []
-    word = 0
-    byte = 0
-    for document, tokens in [*replaced.items(), (counts.size, [])]:
-        word_end = int(stream.word_ends[document - 1]) if document else 0
-        byte_end = int(stream.byte_ends[word_end - 1]) + 1 if word_end else 0
-        data.append(stream.data[byte:byte_end])
-        all_sizes.append(sizes[word:word_end])
-        if document == counts.size:
-            break
-        encoded = [token.encode("utf-8", "surrogatepass") + b" " for token in tokens]
-        data.append(np.frombuffer(b"".join(encoded), dtype=np.uint8))
-        all_sizes.append(np.array([len(token) for token in encoded], dtype=np.int64))
-        word = int(stream.word_ends[document])
-        byte = int(stream.byte_ends[word - 1]) + 1 if word else 0
-        counts[document] = len(tokens)
-    byte_ends = np.cumsum(np.concatenate(all_sizes)) - 1
-    return TokenStream(np.concatenate(data), byte_ends, np.cumsum(counts))
+@lru_cache(maxsize=1 << 12)
+def _remembered_hash(token: str) -> int | None:
+    """Hash a token of the rare text that Python has to fold."""
+    folded = fold(token).encode("utf-8", "surrogatepass")
+    if not folded:
+        return None
+    blocks = np.frombuffer(folded + bytes(-len(folded) % 16), dtype="<u8").astype(np.uint64)
+    return int(token_hash(blocks, len(folded)))

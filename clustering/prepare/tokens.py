@@ -92,12 +92,17 @@ def code_points(texts: Sequence[str]) -> CodePoints:
     beyond_plain = np.flatnonzero(seen & characters.BEYOND_PLAIN).tolist()
     if not beyond_plain:
         return CodePoints(readable, codes, document_ends)
+    parts = []
+    begins = [0, *document_ends.tolist()]
+    done = 0
     for document in beyond_plain:
         text = readable[document]
         if seen[document] & characters.INVISIBLE:
             text = _INVISIBLE.sub("", text.replace("\u200b", " "))
         readable[document] = unicodedata.normalize("NFKC", text)
-    return CodePoints(readable, _codes("".join(readable)), _ends(readable))
+        parts += [codes[done : begins[document]], _codes(readable[document])]
+        done = begins[document + 1]
+    return CodePoints(readable, np.concatenate([*parts, codes[done:]]), _ends(readable))
 
 
 def _ends(texts: list[str]) -> NDArray[np.int64]:
@@ -105,10 +110,9 @@ def _ends(texts: list[str]) -> NDArray[np.int64]:
 
 
 def _codes(text: str) -> UInt32Array:
-    if text.isascii():
-        return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.uint32)
-    # Copied, so that compiled loops meet one type: what may not be written is another to numba.
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint32)
+    # numpy keeps a string as its code points: one copy, whatever they are. Of an empty one it keeps
+    # a null.
+    return np.array([text]).view(np.uint32)[: len(text)]
 
 
 def scan(text: str) -> list[str]:
@@ -152,7 +156,7 @@ def fold(token: str) -> str:
         token = unicodedata.normalize("NFKC", token.casefold().translate(APOSTROPHES))
         token = _OPTIONAL_MARKS.sub("", token).replace("i\u0307", "i")
         if _NOT_ASCII_DIGIT.search(token):
-            token = _NOT_ASCII_DIGIT.sub(lambda m: str(unicodedata.digit(m[0])), token)
+            token = _NOT_ASCII_DIGIT.sub(lambda m: str(unicodedata.digit(m[0], m[0])), token)
     if not token:
         return ""
     if token[0].isdigit():

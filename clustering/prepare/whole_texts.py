@@ -48,7 +48,7 @@ def find_needles(rows: Sequence[str], table: NeedleTable) -> list[tuple[int, int
 
 
 def folded_text(text: str) -> bytes:
-    """Return a text as UTF-8, case folded, with single spaces; see `kernel_texts.fold_text`."""
+    """Return texts as UTF-8, case folded, with single spaces; see `kernel_texts.fold_text`."""
     characters = character_classes()
     codes = codes_of(text)
     while True:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
 from clustering.articles import UInt64Array
 from clustering.compiled import compiled
-
-_MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @compiled
@@ -76,7 +72,9 @@ def distinct_hashes(
 ) -> tuple[UInt64Array, NDArray[np.int64]]:
     """Each document's hashes without repetitions, in order of first occurrence.
 
-    Parameters and results are laid out as those of `clustering.prepare.window_hashes`.
+    Parameters and results are laid out as the results of `clustering.prepare.window_hashes64`, and
+    none is 0, either, which stands for an empty slot here. Of their higher halves it is taken that
+    they are evenly spread.
     """
     found = np.empty(hashes.size, dtype=np.uint64)
     found_ends = np.empty(hash_ends.size, dtype=np.int64)
@@ -84,15 +82,17 @@ def distinct_hashes(
     begin = 0
     for document in range(hash_ends.size):
         slots = _slots_for(hash_ends[document] - begin)
-        table = np.full(slots, -1, dtype=np.int64)
+        table = np.zeros(slots, dtype=np.uint64)
+        last = np.uint64(slots - 1)
         for at in range(begin, hash_ends[document]):
-            slot = np.int64((hashes[at] * _MIX) >> np.uint64(32)) & (slots - 1)
-            while table[slot] >= 0 and found[table[slot]] != hashes[at]:
-                slot = (slot + 1) & (slots - 1)
-            if table[slot] < 0:
-                table[slot] = used
-                found[used] = hashes[at]
-                used += 1
+            wanted = hashes[at]
+            slot = (wanted >> np.uint64(32)) & last
+            while table[slot] != wanted and table[slot] != 0:
+                slot = (slot + np.uint64(1)) & last
+            # Written whether it is new or not, which nobody can foresee.
+            found[used] = wanted
+            used += table[slot] == 0
+            table[slot] = wanted
         begin = hash_ends[document]
         found_ends[document] = used
     return found[:used], found_ends
@@ -110,7 +110,7 @@ def jaccard_similarities(
     Parameters
     ----------
     hashes
-        uint64: set s is ``hashes[begins[s] : begins[s + 1]]``, without repetitions.
+        uint64: set s is ``hashes[begins[s] : begins[s + 1]]``, as `distinct_hashes` gives it.
     begins
         int64, shape (sets + 1,).
     first, second
@@ -123,31 +123,32 @@ def jaccard_similarities(
         float64, shape (pairs,), in [0, 1]; 0 for two empty sets.
     """
     similarities = np.zeros(first.size, dtype=np.float64)
-    table = np.full(4, -1, dtype=np.int64)
-    slots = 4
+    table = np.zeros(4, dtype=np.uint64)
+    last = np.uint64(3)
     current = -1
     for pair in range(first.size):
         begin, end = begins[first[pair]], begins[first[pair] + 1]
         if first[pair] != current:
             current = first[pair]
             slots = _slots_for(end - begin)
+            last = np.uint64(slots - 1)
             if slots > table.size:
-                table = np.full(slots, -1, dtype=np.int64)
+                table = np.zeros(slots, dtype=np.uint64)
             else:
-                table[:slots] = -1
+                table[:slots] = 0
             for at in range(begin, end):
-                slot = np.int64((hashes[at] * _MIX) >> np.uint64(32)) & (slots - 1)
-                while table[slot] >= 0:
-                    slot = (slot + 1) & (slots - 1)
-                table[slot] = at
+                wanted = hashes[at]
+                slot = (wanted >> np.uint64(32)) & last
+                while table[slot] != 0:
+                    slot = (slot + np.uint64(1)) & last
+                table[slot] = wanted
         shared = 0
         for at in range(begins[second[pair]], begins[second[pair] + 1]):
-            slot = np.int64((hashes[at] * _MIX) >> np.uint64(32)) & (slots - 1)
-            while table[slot] >= 0:
-                if hashes[table[slot]] == hashes[at]:
-                    shared += 1
-                    break
-                slot = (slot + 1) & (slots - 1)
+            wanted = hashes[at]
+            slot = (wanted >> np.uint64(32)) & last
+            while table[slot] != wanted and table[slot] != 0:
+                slot = (slot + np.uint64(1)) & last
+            shared += table[slot] == wanted
         union = end - begin + begins[second[pair] + 1] - begins[second[pair]] - shared
         if union > 0:
             similarities[pair] = shared / union

@@ -23,12 +23,18 @@ from numpy.typing import NDArray
 
 from clustering.articles import UInt32Array
 from clustering.errors import ConfigurationError
-from clustering.prepare import TokenStream, window_hashes
+from clustering.prepare import Analyses, TokenStream, window_hashes
+from clustering.propose.kernel_sketches import sketch_articles
 from clustering.propose.kernels import minhash, repeated_terms
 from clustering.propose.permutations import affine32_permutations
 
 REPEAT_STEP: Final = 0x9E3779B1
 """Odd, so that t + r * step mod 2^32 differs for every repetition r of one term t."""
+
+_SIGNATURE_BITS: Final = 0xFFFFFF00
+"""What is kept of each entry of a text signature: the lower byte would cost the store 128 bytes an
+article. The smallest of n hashes lies near 2^32 / n, so two that differ agree in the bits kept by
+chance once in 2^25 / n entries: for 500 shingles, in one of 67,000."""
 
 _MAX_PERMUTATIONS: Final = 4096
 
@@ -115,7 +121,7 @@ class SignatureScheme:
 
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that differ between any two schemes."""
-        content = f"signatures and buckets, layout 1: {astuple(self)}"
+        content = f"signatures and buckets, layout 2: {astuple(self)}"
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
@@ -140,30 +146,11 @@ def text_signature(tokens: Sequence[str] | TokenStream, scheme: SignatureScheme)
     stream = tokens if isinstance(tokens, TokenStream) else TokenStream.of(tokens)
     if not stream.byte_ends.size:
         return np.zeros(0, dtype=np.uint32)
-    return cast("UInt32Array", text_signatures(stream, scheme)[0])
-
-
-def text_signatures(stream: TokenStream, scheme: SignatureScheme) -> UInt32Array:
-    """MinHash of the shingles of many texts.
-
-    Parameters
-    ----------
-    stream
-        Their tokens.
-    scheme
-        Shingle size and permutations.
-
-    Returns
-    -------
-    signatures
-        uint32, shape (texts, text_permutations): as `text_signature`, one row a text. Texts
-        without tokens have 2^32 - 1 everywhere.
-    """
     hashes, hash_ends = window_hashes(
         stream.data, stream.byte_ends, stream.word_ends, scheme.shingle_words, 0
     )
     multipliers, offsets = affine32_permutations(scheme.text_permutations, scheme.seed)
-    return minhash(hashes, hash_ends, multipliers, offsets)
+    return cast("UInt32Array", minhash(hashes, hash_ends, multipliers, offsets)[0])
 
 
 def event_tokens(
@@ -194,40 +181,62 @@ def event_tokens(
         repetitions in that order, and so on. Shape (0,) for no terms.
     """
     terms = np.array(term_ids[: scheme.salient_terms], dtype=np.uint32)
-    ends = np.array([terms.size], dtype=np.int64)
-    return event_tokens_of_all(ends, terms, weights[: terms.size], scheme)[1]
-
-
-def event_tokens_of_all(
-    ends: NDArray[np.int64],
-    term_ids: UInt32Array,
-    weights: NDArray[np.floating],
-    scheme: SignatureScheme,
-) -> tuple[NDArray[np.int64], UInt32Array]:
-    """Do as `event_tokens` does, for articles whose terms stand one behind the other.
-
-    Parameters
-    ----------
-    ends
-        int64, shape (articles,): how many terms there are up to the end of each article, at most
-        ``salient_terms`` in each.
-    term_ids, weights, scheme
-        As there.
-
-    Returns
-    -------
-    token_ends
-        int64, shape (articles,): how many tokens there are up to the end of each article.
-    tokens
-        As there, article after article.
-    """
     return repeated_terms(
-        ends,
-        term_ids,
-        np.asarray(weights, dtype=np.float64),
+        np.array([terms.size], dtype=np.int64),
+        terms,
+        np.asarray(weights[: terms.size], dtype=np.float64),
         float(scheme.repeat_weight),
         scheme.max_term_repeats,
         REPEAT_STEP,
+    )[1]
+
+
+def sketches_of_all(
+    is_ordinary: NDArray[np.bool_],
+    found: Analyses,
+    idf: NDArray[np.float32],
+    scheme: SignatureScheme,
+) -> tuple[NDArray[np.int64], UInt32Array, NDArray[np.int64], UInt32Array]:
+    """Make the event tokens and the text signatures of articles.
+
+    Parameters
+    ----------
+    is_ordinary
+        bool, shape (articles,): the others get neither.
+    found
+        What was found in them.
+    idf
+        float32: weights of ``found.term_ids``.
+    scheme
+        Shingle size, permutations, and how terms become event tokens.
+
+    Returns
+    -------
+    event_offsets, event_tokens, signature_offsets, text_signatures
+        As in `clustering.columns.FeatureColumns`: what `event_tokens` gives for the salient terms,
+        and `text_signature`, without the lower byte of each entry, for the tokens of each article
+        that has any.
+    """
+    stream = found.stream
+    multipliers, offsets = affine32_permutations(scheme.text_permutations, scheme.seed)
+    return sketch_articles(
+        is_ordinary,
+        found.term_offsets,
+        found.term_ids,
+        found.body_counts,
+        found.title_counts,
+        idf,
+        scheme.salient_terms,
+        float(scheme.repeat_weight),
+        scheme.max_term_repeats,
+        REPEAT_STEP,
+        stream.data,
+        stream.byte_ends,
+        stream.word_ends,
+        scheme.shingle_words,
+        multipliers,
+        offsets,
+        _SIGNATURE_BITS,
     )
 
 
@@ -249,27 +258,6 @@ def event_signature(tokens: UInt32Array, scheme: SignatureScheme) -> UInt32Array
     """
     if not tokens.size:
         return np.zeros(0, dtype=np.uint32)
-    ends = np.array([tokens.size], dtype=np.int64)
-    return cast("UInt32Array", event_signatures(ends, tokens, scheme)[0])
-
-
-def event_signatures(
-    token_ends: NDArray[np.int64], tokens: UInt32Array, scheme: SignatureScheme
-) -> UInt32Array:
-    """MinHash of the event tokens of many articles.
-
-    Parameters
-    ----------
-    token_ends
-        int64, shape (articles,): how many tokens there are up to the end of each article.
-    tokens, scheme
-        As `event_signature`, article after article.
-
-    Returns
-    -------
-    signatures
-        uint32, shape (articles, event_permutations): one row an article. Those without tokens
-        have 2^32 - 1 everywhere.
-    """
     multipliers, offsets = affine32_permutations(scheme.event_permutations, scheme.seed)
-    return minhash(tokens, token_ends, multipliers, offsets)
+    ends = np.array([tokens.size], dtype=np.int64)
+    return cast("UInt32Array", minhash(tokens, ends, multipliers, offsets)[0])

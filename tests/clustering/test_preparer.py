@@ -17,9 +17,9 @@ import pytest
 from clustering.articles import Article, TextKind
 from clustering.errors import InvalidArticleError
 from clustering.packing import pack_features
-from clustering.prepare import LineCounts, analyse
+from clustering.prepare import LineCounts, analyse, salient_terms
 from clustering.preparer import Preparer, content_digest, extract_article
-from clustering.propose import bucket_ids
+from clustering.propose import bucket_ids, event_tokens, text_signature
 from service.samples import sample_articles
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -250,6 +250,27 @@ def test_many_at_once_are_prepared_as_each_by_itself(preparer: Preparer) -> None
             )
             assert pack_features(one.article.features) == pack_features(other.article.features)
     assert len(preparer.prepare_many([]).features) == 0
+
+
+def test_sketches_are_made_of_salient_terms_and_of_all_tokens(preparer: Preparer) -> None:
+    """Together with texts that get none, each is what the functions for one article give."""
+    texts = ["", "Fire in Oslo.", *(str(item.get("text", "")) for item in sample_articles())]
+    many = preparer.prepare_many([extract_article(Article(text=text)) for text in texts])
+    sketched = 0
+    for title, body, features in zip(many.titles, many.bodies, many.features, strict=True):
+        if features.kind is not TextKind.ORDINARY:
+            assert not features.event_tokens.size
+            assert not features.text_signature.size
+            continue
+        sketched += 1
+        analysis = analyse(title, body, features.lang)
+        idf = preparer.frequencies.idf(analysis.vector.term_ids, features.lang)
+        salient = salient_terms(analysis.vector, idf, preparer.scheme.salient_terms)
+        tokens = event_tokens(*salient, preparer.scheme)
+        assert features.event_tokens.tolist() == tokens.tolist()
+        signature = text_signature(analysis.stream, preparer.scheme)
+        assert features.text_signature.tolist() == (signature & np.uint32(0xFFFFFF00)).tolist()
+    assert sketched > 10
 
 
 @pytest.mark.parametrize("field", ["text", "html"])

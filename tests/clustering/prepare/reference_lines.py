@@ -42,7 +42,7 @@ _HAN_PAIR = regex.compile(
 
 @dataclass(frozen=True)
 class ReferenceLine:
-    """What `measure_lines` tells of a line."""
+    """What `count_lines` and `describe_lines` tell of a line."""
 
     text: str
     key: str

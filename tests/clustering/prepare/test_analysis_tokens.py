@@ -131,3 +131,8 @@ def test_every_stemmer_is_there_and_leaves_something(lang: str) -> None:
     for word in ("a", "ing", "x1", "1000", "été", "слово", "كتاب", "中国"):
         assert stem(word, lang)
     assert stem("1000", lang) == "1000"
+
+
+def test_a_digit_that_only_newer_tables_know() -> None:
+    """KAWI DIGIT ZERO: a digit to `regex`, and to Python from 3.12 on."""
+    assert fold("\U00011f50") in {"\U00011f50", "0"}

@@ -8,7 +8,7 @@ import xxhash
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clustering.prepare.kernel_hashes import window_hashes, window_hashes64
+from clustering.prepare.kernel_hashes import sequence_hashes, window_hashes, window_hashes64
 from clustering.prepare.token_stream import TokenStream
 
 WORDS = st.lists(st.text(alphabet="ab1é中\U0001f30b", min_size=1, max_size=24), max_size=12)
@@ -56,13 +56,30 @@ def test_every_length_at_the_end_and_inside(length: int) -> None:
 @settings(deadline=None)
 @given(DOCUMENTS, st.integers(1, 7))
 def test_wide_hashes_are_equal_where_windows_are(documents: list[list[str]], width: int) -> None:
-    stream = stream_of(documents)
-    hashes, ends = window_hashes64(stream.data, stream.byte_ends, stream.word_ends, width)
+    # Any hashes of the words will do.
+    tokens = np.array(
+        [xxhash.xxh64_intdigest(word.encode()) for words in documents for word in words],
+        dtype=np.uint64,
+    )
+    word_ends = np.cumsum([len(words) for words in documents], dtype=np.int64)
+    hashes, ends = window_hashes64(tokens, word_ends, width)
     expected = [windows(words, width) for words in documents]
     assert ends.tolist() == np.cumsum([len(part) for part in expected]).tolist()
     texts = [text for part in expected for text in part]
     assert len(set(zip(hashes.tolist(), texts, strict=True))) == len(set(texts))
     assert len(set(hashes.tolist())) == len(set(texts))
+    of_all = sequence_hashes(hashes, ends).tolist()
+    assert len(set(zip(of_all, map(tuple, documents), strict=True))) == len(set(of_all))
+    assert len(set(of_all)) == len(set(map(tuple, documents)))
+
+
+def test_the_order_of_windows_makes_another_sequence() -> None:
+    hashes = np.array([1, 2, 3, 2, 1, 3, 1, 2, 3, 3], dtype=np.uint64)
+    ends = np.array([3, 6, 6, 9, 10], dtype=np.int64)
+    first, second, empty, again, short = sequence_hashes(hashes, ends).tolist()
+    assert empty == 0
+    assert first == again
+    assert len({first, second, empty, short}) == 4
 
 
 @given(ANY_TOKENS)

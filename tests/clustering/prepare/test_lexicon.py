@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 
 import numpy as np
 from hypothesis import given, settings
@@ -69,6 +70,26 @@ def test_long_spellings_outgrow_the_pool_before_the_rows_run_out() -> None:
     assert rows == list(range(3000))
     assert rows_of(lexicon, tokens) == rows
     assert len(lexicon) == 3000
+
+
+@settings(deadline=None)
+@given(st.lists(TOKENS, max_size=20), st.lists(TOKENS, max_size=20))
+def test_many_at_once_get_the_rows_that_they_get_one_by_one(
+    before: list[str], tokens: list[str]
+) -> None:
+    together, alone = (Lexicon("en", stop_words("en")) for _ in range(2))
+    for token in before:
+        assert together.rows[token] == alone.rows[token]
+    assert together.rows_of(tokens) == [alone.rows[token] for token in tokens]
+    for field in fields(together.pages):
+        one, other = (getattr(each.pages, field.name) for each in (together, alone))
+        assert np.array_equal(one, other), field.name
+
+
+def test_a_thousand_long_spellings_at_once_find_room() -> None:
+    lexicon = Lexicon("en", frozenset())
+    tokens = [f"{number:05d}x" + "y" * 58 for number in range(9000)]
+    assert lexicon.rows_of(tokens) == list(range(9000)) == rows_of(lexicon, tokens)
 
 
 def test_threads_add_and_look_up_at_once() -> None:
