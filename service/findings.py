@@ -2,7 +2,7 @@
 
 A wave ends before the first article that depends on one of it (`service.waves`). What was found for
 those behind it is still right but for the few articles that were stored since, and fetching these
-costs a twentieth of finding everything again.
+costs a small part of finding everything again.
 """
 
 from __future__ import annotations
