@@ -20,6 +20,7 @@ from service.store.buckets import LIST_ITEM_BYTES, STATE_FIELDS, KnownBuckets, P
 from service.store.connection import Argument, Connection
 from service.store.encoding import distinct_buckets
 from service.store.kept_records import KeptRecords
+from service.store.overfull_buckets import SLACK_ENTRIES, OverfullBuckets
 from service.store.reader import StoreReader
 
 _ATTEMPTS: Final = 100
@@ -38,6 +39,7 @@ META_FIELDS: Final = (
     "floor",
     "born",
     "rewritten",
+    "articles",
 )
 
 
@@ -53,7 +55,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What holds for all that was found in one exchange."""
+    """What holds for all that was found in one exchange.
+
+    ``removed`` is how often an article was removed or replaced since the collection began.
+    """
 
     horizon: int
     frequency_epoch: int
@@ -62,6 +67,7 @@ class State:
     floor: int
     mark: bytes
     overfull: int
+    removed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class BucketReader(StoreReader):
         super().__init__(connection, names)
         self._limits = limits
         self._buckets = KnownBuckets(names)
+        self._overfull = OverfullBuckets()
         self._records = KeptRecords()
         self._most_entries = 0
         self._horizon = 0
@@ -121,8 +128,13 @@ class BucketReader(StoreReader):
     async def _read_once(self, queries: dict[int, Query]) -> dict[int, Found]:
         meta = self._keys.key(keys.META)
         asked, known = self._buckets.known, self._buckets.state
+        edition = self._overfull.edition
         readings = {
-            k: self._buckets.plan(self._buckets.place(query.ids, query.weights), self._most_entries)
+            k: self._buckets.plan(
+                self._buckets.place(query.ids, query.weights),
+                self._most_entries,
+                self._overfull.among(query.ids, query.weights),
+            )
             for k, query in queries.items()
         }
         fresh = self._to_read_ahead()
@@ -158,10 +170,15 @@ class BucketReader(StoreReader):
         needed = max(state.overfull, self._limits.max_text_bucket_articles) + _ENTRIES_MORE
         short = 4 * (needed - _ENTRIES_MORE // 2) > 4 * self._most_entries
         self._most_entries = needed if short else max(needed, self._most_entries)
+        hold = self._overfull.hold(
+            edition, (state.mark, state.floor), state.removed, state.overfull
+        )
         done = {}
         for k, query in queries.items():
             reading = readings[k]
             if not complete or (short and reading.tails):
+                continue
+            if reading.unread is not None and not hold:
                 continue
             if known == self._buckets.state or self._buckets.place(query.ids, query.weights).is_as(
                 reading.placement
@@ -178,7 +195,7 @@ class BucketReader(StoreReader):
         return commands
 
     def _state_of(self, values: list[bytes | None]) -> State:
-        fingerprint, *numbers, born, rewritten = values
+        fingerprint, *numbers, born, rewritten, articles = values
         opened = self._opened()
         if fingerprint != opened.encode():
             raise self._mismatch(fingerprint, opened)
@@ -191,6 +208,7 @@ class BucketReader(StoreReader):
             floor=floor,
             mark=(born or b"") + b"." + (rewritten or b""),
             overfull=self._limits.event_bucket_articles(indexed),
+            removed=horizon - int(articles or 0),
         )
 
     def _ranked(
@@ -211,6 +229,11 @@ class BucketReader(StoreReader):
             overfull=state.overfull,
             newest=self._limits.max_text_bucket_articles,
         )
+        # Text buckets, of more weight, are never left out, however many are in them.
+        noted = (sizes > state.overfull + SLACK_ENTRIES) & (query.weights == 1)
+        if noted.any():
+            of = state.mark, state.floor
+            self._overfull.note(query.ids[noted], sizes[noted], of, state.removed)
         handles, weights = rank_shared(entries, entry_weights, query.limit)
         return Found(query, state, existing, handles, weights, sizes)
 

@@ -116,8 +116,8 @@ FIRST_SHARDS: Final = 4096
 LONG_FROM: Final = 16
 """Articles from which a group of buckets is long: it has a key of its own."""
 
-SPREAD_FROM_BYTES: Final = 10_240
-"""Bytes beyond which a long group is spread: each of its buckets has a key. Some 1,100 articles."""
+SPREAD_FROM_BYTES: Final = 4_096
+"""Bytes beyond which a long group is spread: each of its buckets has a key. Some 600 articles."""
 
 NEWEST_ARTICLES: Final = 256
 """Articles whose buckets are noted for whoever writes next."""
