@@ -338,8 +338,9 @@ class Placer:
             document=new_document(
                 given.article, given.extracted, sketch.preparation, decision, now_seconds
             ),
-            bucket_ids=sketch.bucket_ids,
-            bucket_weights=sketch.bucket_weights,
+            # As they were found: sorted by now.
+            bucket_ids=found.buckets.ids,
+            bucket_weights=found.buckets.weights,
             cluster_id=decision.cluster_id,
             duplicate_group_id=decision.duplicate_group_id,
             horizon=found.horizon,

@@ -28,6 +28,13 @@ LONG: Final = 1
 SPREAD: Final = 2
 """Where a group of buckets is: in a shard, in a string of its own, in one string a bucket."""
 
+BUCKET_BITS: Final = 44
+NO_FAULT: Final = 0
+BEYOND_BITS: Final = 1
+TEXT_WITH_SLOT: Final = 2
+NO_WEIGHT: Final = 3
+"""What may be wrong with a bucket."""
+
 HEAD_BITS: Final = 12
 """The lowest bits of a group's name, which the number of its shard tells."""
 _SLOT_SHIFT: Final = np.uint64(SLOT_BITS)
@@ -37,6 +44,7 @@ _REST_SHIFT: Final = np.uint64(SLOT_BITS + HEAD_BITS)
 _FIRST_TEXT: Final = np.uint64(TEXT_BIT)
 _TEXT_BYTE: Final = TEXT_BIT >> (SLOT_BITS + HEAD_BITS + 16)
 _BYTE: Final = np.uint64(0xFF)
+_BITS_SHIFT: Final = np.uint64(BUCKET_BITS)
 
 
 class BucketSet:
@@ -105,28 +113,43 @@ def _contains(slots: UInt64Array, ids: UInt64Array) -> BoolArray:
 
 
 @compiled
-def sorted_buckets(ids: UInt64Array, weights: UInt8Array) -> tuple[UInt64Array, UInt8Array]:
+def sorted_buckets(ids: UInt64Array, weights: UInt8Array) -> tuple[UInt64Array, UInt8Array, int]:
     """Return an article's distinct buckets in ascending order, with their weights.
 
     By insertion: there are some hundred, and they come in a few ascending runs of text and event
     buckets or as they were sorted before. Of equal ones the first counts.
+
+    Returns
+    -------
+    ids, weights
+        shape (m,).
+    fault
+        `NO_FAULT`, or what is wrong with one of them.
     """
     in_order = np.empty_like(ids)
     weights_in_order = np.empty_like(weights)
     count = 0
+    fault = NO_FAULT
     for i in range(ids.size):
+        bucket = ids[i]
+        if bucket >> _BITS_SHIFT:
+            fault = BEYOND_BITS
+        elif bucket >= _FIRST_TEXT and bucket & _SLOT_MASK:
+            fault = TEXT_WITH_SLOT
+        elif weights[i] == 0:
+            fault = NO_WEIGHT
         at = count
-        while at > 0 and in_order[at - 1] > ids[i]:
+        while at > 0 and in_order[at - 1] > bucket:
             at -= 1
-        if at > 0 and in_order[at - 1] == ids[i]:
+        if at > 0 and in_order[at - 1] == bucket:
             continue
         for k in range(count, at, -1):
             in_order[k] = in_order[k - 1]
             weights_in_order[k] = weights_in_order[k - 1]
-        in_order[at] = ids[i]
+        in_order[at] = bucket
         weights_in_order[at] = weights[i]
         count += 1
-    return in_order[:count], weights_in_order[:count]
+    return in_order[:count], weights_in_order[:count], fault
 
 
 @compiled
@@ -321,39 +344,50 @@ def counted_entries(
 
 
 @compiled
-def packed_groups(ids: UInt64Array, begins: Int64Array, wanted: BoolArray) -> UInt8Array:
-    """Write groups as scripts read them.
+def packed_places(
+    ids: UInt64Array, begins: Int64Array, kinds: UInt8Array, wanted: int, by_bucket: bool
+) -> UInt8Array:
+    """Write those of an article's buckets that are of one kind as scripts read them.
 
     Parameters
     ----------
-    ids, begins
+    ids, begins, kinds
         As `counted_entries`.
     wanted
-        bool, shape (p,): of which pieces.
+        The kind.
+    by_bucket
+        Write bucket by bucket, not group by group.
 
     Returns
     -------
     packed
         uint8. Of each group: the lower 12 bits of its name and the upper 24 (2 and 3 bytes), how
-        many slots follow, and they; none of a text bucket.
+        many slots follow, and they; none of a text bucket. Of each bucket the lower 32 bits of its
+        id and the upper 12 (4 and 2 bytes).
     """
-    packed = np.empty(6 * wanted.size + ids.size, dtype=np.uint8)
+    packed = np.empty(6 * kinds.size + ids.size, dtype=np.uint8)
     size = 0
-    for k in range(wanted.size):
-        if wanted[k]:
-            low, high = begins[k], begins[k + 1]
-            rest = ids[low] >> _REST_SHIFT
-            head = (ids[low] >> _SLOT_SHIFT) & _HEAD_MASK
-            packed[size] = head & _BYTE
-            packed[size + 1] = head >> np.uint64(8)
-            packed[size + 2] = rest & _BYTE
-            packed[size + 3] = (rest >> np.uint64(8)) & _BYTE
-            packed[size + 4] = rest >> np.uint64(16)
-            packed[size + 5] = 0
+    for k in range(kinds.size):
+        if kinds[k] != wanted:
+            continue
+        low, high = begins[k], begins[k + 1]
+        if by_bucket:
+            for byte in range(6):
+                packed[size + byte] = (ids[low] >> np.uint64(8 * byte)) & _BYTE
             size += 6
-            if ids[low] < _FIRST_TEXT:
-                packed[size - 1] = high - low
-                for bucket in range(low, high):
-                    packed[size] = ids[bucket] & _SLOT_MASK
-                    size += 1
+            continue
+        rest = ids[low] >> _REST_SHIFT
+        head = (ids[low] >> _SLOT_SHIFT) & _HEAD_MASK
+        packed[size] = head & _BYTE
+        packed[size + 1] = head >> np.uint64(8)
+        packed[size + 2] = rest & _BYTE
+        packed[size + 3] = (rest >> np.uint64(8)) & _BYTE
+        packed[size + 4] = rest >> np.uint64(16)
+        packed[size + 5] = 0
+        size += 6
+        if ids[low] < _FIRST_TEXT:
+            packed[size - 1] = high - low
+            for bucket in range(low, high):
+                packed[size] = ids[bucket] & _SLOT_MASK
+                size += 1
     return packed[:size]

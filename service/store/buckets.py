@@ -51,10 +51,9 @@ from service.store.bucket_loops import (
     BucketSet,
     Int64Array,
     counted_entries,
-    packed_groups,
+    packed_places,
     placed,
 )
-from service.store.encoding import pack_ids
 from service.store.keys import FIRST_SHARDS, LONG_FROM
 
 LIST_ITEM_BYTES: Final = 6
@@ -107,13 +106,13 @@ class Placement:
 
         Light and long ones are packed group by group, those of groups that are spread one by one.
         """
-        spread = self.begins[:-1][self.kinds == SPREAD]
+        ids, begins, kinds = self.ids, self.begins, self.kinds
         return (
             self.generation,
             self.long_count,
-            packed_groups(self.ids, self.begins, self.kinds == LIGHT).tobytes(),
-            packed_groups(self.ids, self.begins, self.kinds == LONG).tobytes(),
-            pack_ids(self.ids[spread]),
+            packed_places(ids, begins, kinds, LIGHT, False).tobytes(),
+            packed_places(ids, begins, kinds, LONG, False).tobytes(),
+            packed_places(ids, begins, kinds, SPREAD, True).tobytes(),
         )
 
 
@@ -322,11 +321,14 @@ class KnownBuckets:
 
     def due(self, placement: Placement) -> bytes:
         """Return the packed groups that a commit should make long."""
+        if not len(self._due):
+            return b""
         names = groups_of(placement.ids[placement.begins[:-1]])
         is_due = (placement.kinds == LIGHT) & self._due.contains(names)
         if not is_due.any():
             return b""
-        return packed_groups(placement.ids, placement.begins, is_due).tobytes()
+        kinds = np.where(is_due, LIGHT, SPREAD).astype(np.uint8)
+        return packed_places(placement.ids, placement.begins, kinds, LIGHT, False).tobytes()
 
 
 def _long_key(prefix: str, first: int, kind: int) -> str:

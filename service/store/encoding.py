@@ -11,18 +11,27 @@ import numpy as np
 
 from clustering.articles import UInt8Array, UInt64Array
 from clustering.errors import CorruptRecordError
-from clustering.propose import SLOT_BITS, TEXT_BIT
+from clustering.propose import SLOT_BITS
 from service.store import ExistingArticle, StoredArticle, StoredCluster
-from service.store.bucket_loops import sorted_buckets
+from service.store.bucket_loops import (
+    BEYOND_BITS,
+    BUCKET_BITS,
+    NO_FAULT,
+    NO_WEIGHT,
+    TEXT_WITH_SLOT,
+    sorted_buckets,
+)
 
 _HEADER: Final = struct.Struct("<16sIdH")
 HEADER_BYTES: Final = _HEADER.size
 _CLUSTER: Final = struct.Struct("<BIIdd")
 _STATES: Final = {1: "open", 2: "merged", 3: "empty"}
 _BUCKET: Final = np.dtype([("rest", "<u4"), ("head", "<u2")])
-_BUCKET_BITS: Final = 44
-_FIRST_TEXT: Final = np.uint64(TEXT_BIT)
-_SLOT_MASK: Final = np.uint64((1 << SLOT_BITS) - 1)
+_FAULTS: Final = {
+    BEYOND_BITS: f"bucket ids have {BUCKET_BITS} bits, and one has more",
+    TEXT_WITH_SLOT: f"the lowest {SLOT_BITS} bits of a text bucket's id are clear",
+    NO_WEIGHT: "a bucket's weight is at least 1",
+}
 
 # Ids go into packed fields and comma-separated lists, and short ones keep hashes compact.
 _MINTED_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -64,13 +73,9 @@ def distinct_buckets(
             raise ValueError(
                 f"{given_ids.size} buckets have {given_weights.size} weights: give each one"
             )
-    ids, weights = sorted_buckets(given_ids, given_weights)
-    if ids.size and int(ids[-1]) >> _BUCKET_BITS:
-        raise ValueError(f"bucket ids have {_BUCKET_BITS} bits, and one is {int(ids[-1])}")
-    if (ids[ids.searchsorted(_FIRST_TEXT) :] & _SLOT_MASK).any():
-        raise ValueError(f"the lowest {SLOT_BITS} bits of a text bucket's id are clear")
-    if weights.size and not weights.min():
-        raise ValueError("a bucket's weight is at least 1")
+    ids, weights, fault = sorted_buckets(given_ids, given_weights)
+    if fault != NO_FAULT:
+        raise ValueError(_FAULTS[fault])
     return ids, weights
 
 

@@ -21,6 +21,7 @@ from service.store import (
     Probe,
     SharedBuckets,
     StoredCandidate,
+    StoredMember,
     StoreError,
     Surroundings,
     keys,
@@ -181,12 +182,14 @@ class FindingStore(NewcomerReader):
         lacking = [handle for handle, record in records.items() if record is None]
         if lacking:
             records |= dict(zip(lacking, await self.records(lacking), strict=True))
-        members = [
-            replace(member, record=record)
+        members = tuple(
+            member
+            if member.record
+            else StoredMember(member.handle, member.duplicate_group_id, told)
             for member in cluster.members
-            if (record := records[member.handle]) is not None
-        ]
-        return replace(cluster, members=tuple(members))
+            if (told := records[member.handle]) is not None
+        )
+        return replace(cluster, members=members)
 
     async def _candidates(
         self, asked: Sequence[tuple[Found, Sequence[int]]]

@@ -235,10 +235,13 @@ class RedisClusterStore(FindingStore, PlanStore, ConstraintStore):
             commit.content_digest, _revision_of(commit), commit.now_seconds, commit.article_id
         )
         old_ids = unpack_buckets(traces.buckets)
+        packed_ids, packed_weights = pack_ids(ids), weights.tobytes()
 
         def arguments() -> list[Argument]:
             placement = self._placement(ids, weights)
-            _, _, *old = self._placed(old_ids)
+            old: Sequence[bytes] = (b"", b"", b"")
+            if old_ids.size:
+                _, _, *old = self._placed(old_ids)
             return [
                 self._opened(),
                 commit.horizon,
@@ -251,8 +254,8 @@ class RedisClusterStore(FindingStore, PlanStore, ConstraintStore):
                 commit.record,
                 commit.cluster_id,
                 commit.duplicate_group_id,
-                pack_ids(ids),
-                weights.tobytes(),
+                packed_ids,
+                packed_weights,
                 "1" if self._bucket_ids_of is None else "0",
                 *placement.arguments(),
                 self._buckets.due(placement),
