@@ -346,3 +346,21 @@ def test_the_server_never_puts_off_a_write(tmp_path: Path, fsync: Fsync, configu
         assert b"value" * 20 in newest.read_bytes()
         assert syncing_threads() - before == (1 if fsync == "everysec" else 0)
     assert syncing_threads() == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux tells")
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", "glibc.malloc.tcache_count=8000"),
+        ("glibc.malloc.arena_max=1", "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=8000"),
+        ("glibc.malloc.tcache_count=3", "glibc.malloc.tcache_count=3"),
+    ],
+)
+def test_the_allocator_keeps_more_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, expected: str
+) -> None:
+    monkeypatch.setenv("GLIBC_TUNABLES", given)
+    with EmbeddedServer(tmp_path) as server:
+        environment = Path(f"/proc/{server.process_id}/environ").read_bytes().split(b"\0")
+    assert f"GLIBC_TUNABLES={expected}".encode() in environment
