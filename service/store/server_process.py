@@ -57,7 +57,7 @@ def spawn_server(command: list[str], data_dir: Path) -> subprocess.Popen[bytes]:
                     stdout=log,
                     stderr=log,
                     cwd=data_dir,
-                    env=_environment(),
+                    env=server_environment(),
                     # Ctrl-C goes to the owner, which stops the server after its last write.
                     start_new_session=True,
                 )
@@ -77,7 +77,7 @@ def spawn_server(command: list[str], data_dir: Path) -> subprocess.Popen[bytes]:
     return outcome
 
 
-def _environment() -> dict[str, str]:
+def server_environment() -> dict[str, str]:
     """Return what the server runs under: with a C library that keeps more of what is given back.
 
     The server is built on the allocator of the C library, which by default keeps seven pieces of a
