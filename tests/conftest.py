@@ -8,8 +8,14 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from service.compiling import begin_compiling
+
+# How long an example takes says what else the machine does, and whether it is the first one of a
+# loop that is compiled.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
