@@ -8,6 +8,8 @@ possible of it is done:
 - A loop that only other compiled loops call gets no entry points for the interpreter, which cost
   more than a short loop itself, is not written to disk by itself, and is compiled once for all
   constants it is called with.
+- numba's own functions are treated like them, and the compiler does nothing that ours do not need
+  (`clustering.loop_target`, `clustering.loop_compiler`).
 - What was compiled is kept on disk (`clustering.machine_code`).
 """
 
@@ -23,12 +25,12 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, event
-from numba.core.registry import CPUDispatcher
 from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from clustering.loop_compiler import LinkedCompiler, RunCompiler
+from clustering.loop_target import LoopDispatcher
 from clustering.machine_code import LoopCache
 
 _LINE_BYTES: Final = 64
@@ -87,7 +89,7 @@ def compiled(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, 
     return cast("Callable[_Parameters, _Result]", dispatcher)
 
 
-class _Called(CPUDispatcher):
+class _Called(LoopDispatcher):
     """Compiles what the interpreter calls. What compiled code calls, another one compiles."""
 
     def __init__(
@@ -129,7 +131,7 @@ class _Called(CPUDispatcher):
         return self._within.get_overload(sig)
 
 
-class _Within(CPUDispatcher):
+class _Within(LoopDispatcher):
     """Compiles what compiled code calls; the interpreter never sees it."""
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
@@ -175,7 +177,7 @@ def load_compiler() -> None:
         # Python's way to say that there is none.
         sys.modules[name] = cast("Any", None)
     try:
-        CPUDispatcher.targetdescr.target_context.refresh()
+        LoopDispatcher.targetdescr.target_context.refresh()
     finally:
         if not was_loaded:
             del sys.modules[name]

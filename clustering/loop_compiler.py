@@ -1,9 +1,11 @@
-"""numba's compiler, less what our loops do not need: compiling them takes a fifth less.
+"""numba's compiler, less what our loops do not need.
 
 Most of what numba does before it makes code serves closures, comprehensions, `prange` and functions
-that are inlined or overloaded, none of which stands in a loop of ours. And of a function that only
-other compiled functions call, it makes machine code that nobody runs, optimised for itself and once
-more in each of its callers. Such a one is left as it is here, to be optimised in its callers.
+that are inlined or overloaded, none of which stands in a loop of ours; what is left does less
+(`clustering.loop_passes`). And of a function that only other compiled functions call, numba makes
+machine code that nobody runs, optimised for itself and once more in each of its callers. Such a one
+is left as it is here, to be optimised in its callers, and so is what numba brings along
+(`clustering.loop_target`).
 """
 
 # ruff: noqa: SLF001 - numba has no other way in; the lock file pins its version.
@@ -19,27 +21,28 @@ from numba.core.typed_passes import (
     IRLegalization,
     NativeLowering,
     NoPythonBackend,
-    NopythonRewrites,
     NopythonTypeInference,
-    PreLowerStripPhis,
 )
-from numba.core.untyped_passes import (
-    FixupArgs,
-    GenericRewrites,
-    IRProcessing,
-    ReconstructSSA,
-    TranslateByteCode,
+from numba.core.untyped_passes import FixupArgs
+
+from clustering.loop_passes import (
+    Canonicalisation,
+    PhiRemoval,
+    SingleAssignment,
+    Translation,
+    TypedRewrites,
+    UntypedRewrites,
 )
 
 _PASSES = (
-    TranslateByteCode,
+    Translation,
     FixupArgs,
-    IRProcessing,
-    GenericRewrites,
-    ReconstructSSA,
+    Canonicalisation,
+    UntypedRewrites,
+    SingleAssignment,
     NopythonTypeInference,
-    PreLowerStripPhis,
-    NopythonRewrites,
+    PhiRemoval,
+    TypedRewrites,
     IRLegalization,
     NativeLowering,
     NoPythonBackend,
@@ -53,11 +56,12 @@ class _RunLibrary(JITCodeLibrary):
         ll_module.data_layout = self._codegen._data_layout
 
 
-class _LinkedLibrary(_RunLibrary):
+class LinkedLibrary(_RunLibrary):
     """Code that others are linked with."""
 
     @property
     def codegen(self) -> Any:
+        """Say what takes the Python objects that functions refer to."""
         return _WithoutEnvironments
 
     def _optimize_final_module(self) -> None:
@@ -72,6 +76,7 @@ class _LinkedLibrary(_RunLibrary):
         self._finalized = True
 
     def get_pointer_to_function(self, name: str) -> int:
+        """Say that there is none."""
         del name
         return 0
 
@@ -146,4 +151,4 @@ class RunCompiler(CompilerBase):
 class LinkedCompiler(RunCompiler):
     """Compiles what only compiled code calls."""
 
-    _library = _LinkedLibrary
+    _library = LinkedLibrary

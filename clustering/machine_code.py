@@ -23,8 +23,8 @@ from numba.core.compiler import compile_result
 from numba.core.runtime.nrt import rtsys
 
 _CONSTANTS: Final = (bool, int, float, complex, str, bytes, tuple, frozenset, np.generic)
-# Changes with what is kept of a loop.
-_FORMAT: Final = 1
+# Changes with what is kept of a loop, and with how it is compiled.
+_FORMAT: Final = 2
 
 
 class _Kept(CompileResultCacheImpl):

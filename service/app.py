@@ -6,8 +6,8 @@
                           │
                           └ problems: every error becomes an RFC 9457 answer
 
-The application starts and answers ``/healthz`` also while its store is away; ``/readyz`` then
-says why, and every other route answers 503 until the store is back.
+The application starts and answers ``/healthz`` also while its store is away or its hot loops are
+being compiled; ``/readyz`` then says why, and every other route answers 503 until that is over.
 """
 
 from __future__ import annotations
@@ -68,11 +68,13 @@ def create_app(
     metrics = Metrics()
     if backend is None:
         from service.backend import RedisBackend  # loads the models, which tests do without
-        from service.compiling import begin_compiling
+        from service.compiling import begin_compiling, serving_is_compiled
 
         begin_compiling(for_postings=True)
         redis_backend = RedisBackend(settings, metrics=metrics, now=now)
-        redis_backend.warm_up()
+        # Else it is done while the port is open already (`RedisBackend.open`).
+        if serving_is_compiled():
+            redis_backend.warm_up()
         backend = redis_backend
     gate = StoreGate(backend, retry_seconds=settings.store_retry_seconds)
     context = Context(

@@ -6,6 +6,7 @@ same wiring without HTTP.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 import time
@@ -31,9 +32,10 @@ from service.settings import Settings
 from service.store.embedded import attach
 from service.store.expiry import ExpiringClusterStore, ExpiryStatus
 from service.telemetry import Metrics
-from service.warming import FIRST, SERVING, pages
+from service.warming import FIRST, SERVING, exchange, pages
 
 _REST_SECONDS: Final = 2.0
+_LOOKING_SECONDS: Final = 0.02
 
 
 class RedisBackend:
@@ -73,6 +75,7 @@ class RedisBackend:
         def bucket_ids_of(record: bytes) -> UInt64Array:
             return bucket_ids(unpack_features(record), clusterer.scheme)
 
+        self._is_warm = False
         self.fingerprint = clusterer.fingerprint()
         self.bucket_ids_of = bucket_ids_of
         self._store = ExpiringClusterStore(
@@ -123,18 +126,24 @@ class RedisBackend:
         that meets others then waits for the rest. What only pages need is loaded by `warm_up_rest`,
         what only a few texts need, in a thread of its own.
         """
-        threading.Thread(target=load_language_model, daemon=True).start()
         for name, piece in SERVING.items():
             if name in FIRST or serving_is_compiled():
                 piece(self.clusterer)
+        # Loaded already, as a rule.
+        threading.Thread(target=load_language_model, daemon=True).start()
         compile_here()
         # What is garbage by now is little, and looking for it takes longer than all of the above.
         gc.freeze()
         gc.enable()
+        self._is_warm = True
 
     def warm_up_rest(self) -> None:
-        """Load what an article that meets others needs, if it is not, and what pages need."""
-        for piece in (*SERVING.values(), pages):
+        """Load what an article that meets others needs, if it is not, and what few postings need.
+
+        That is what pages need, and what lays ids onto clusters that exchanged articles: a third of
+        a second for whoever asked for it first.
+        """
+        for piece in (*SERVING.values(), pages, exchange):
             piece(self.clusterer)
         # Nothing of it is looked through for garbage again and again, which would hold up whatever
         # is being answered, by some 40 ms each time.
@@ -142,7 +151,13 @@ class RedisBackend:
         gc.freeze()
 
     async def open(self) -> None:
-        """Connect and check that the stored data was written under this configuration."""
+        """Connect and check that the stored data was written under this configuration.
+
+        In the service it is warmed up before, unless it is: while others compile, requests are told
+        that it is starting.
+        """
+        if self._housekeeping is not None and not self._is_warm:
+            await self._warm_up_aside()
         await self._store.open(self.fingerprint)
         if self._housekeeping is not None:
             self._housekeeping.begin()
@@ -150,6 +165,15 @@ class RedisBackend:
             rest = threading.Timer(_REST_SECONDS, self.warm_up_rest)
             rest.daemon = True
             rest.start()
+
+    async def _warm_up_aside(self) -> None:
+        # A thread that is not waited for when the process is to end before it has.
+        warming = threading.Thread(target=self.warm_up, daemon=True)
+        warming.start()
+        while warming.is_alive():  # noqa: ASYNC110 - a thread sets no event of this loop
+            await asyncio.sleep(_LOOKING_SECONDS)
+        if not self._is_warm:
+            raise RuntimeError("the hot loops could not be loaded: the log says why")
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,7 +1,8 @@
 """What every route reaches: the settings, the use cases behind a gate, the metrics, the clock.
 
 The gate is what lets the service start while its store is away: it opens the store in the
-background, again and again, and until it has, every use case answers `StoreUnavailableError`.
+background, again and again, and until it has, every use case answers why: `StoreUnavailableError`,
+or that the service is starting still.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from clustering.errors import FingerprintMismatchError
 from service.constraint_views import ConstrainingUseCase
 from service.lineage import LineageUseCase
 from service.postings import PostingReader
+from service.problems import STARTING, ProblemError
 from service.settings import Settings
 from service.store import StoreError, StoreUnavailableError
 from service.telemetry import Metrics
@@ -27,6 +29,7 @@ from service.use_cases import IngestUseCase, NightlyUseCase, ReadingUseCase
 logger = logging.getLogger("service.store_gate")
 
 READY_TIMEOUT_SECONDS = 0.9
+STARTING_RETRY_AFTER_SECONDS = 1
 
 
 class Backend(Protocol):
@@ -58,7 +61,7 @@ class Backend(Protocol):
         ...
 
     async def open(self) -> None:
-        """Connect and check that the stored data is ours; raises a `StoreError` if not."""
+        """Get ready, connect and check that the stored data is ours; a `StoreError` if not."""
         ...
 
     async def close(self) -> None:
@@ -78,7 +81,11 @@ class StoreGate:
         self._retry_seconds = retry_seconds
         self._opener: asyncio.Task[None] | None = None
         self._open = False
-        self._error: Exception = StoreUnavailableError("the store has not been opened yet")
+        self._error: Exception = ProblemError(
+            STARTING,
+            STARTING.example,
+            headers={"Retry-After": str(STARTING_RETRY_AFTER_SECONDS)},
+        )
 
     async def start(self, *, wait_seconds: float) -> None:
         """Begin to open the backend; return when it is open, at the latest after the wait."""

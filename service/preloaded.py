@@ -15,10 +15,15 @@ _previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
 # What is loaded here stays: there is nothing to look through for garbage.
 gc.disable()
 
+from clustering.prepare import load_language_model  # noqa: E402
+
+# Takes half a second, and leaves the interpreter to the rest meanwhile.
+_model = threading.Thread(target=load_language_model)
+_model.start()
+
 import service.app  # noqa: E402
 import service.backend  # noqa: E402, F401
 from clustering.compiled import leave_to  # noqa: E402
-from clustering.prepare import load_language_model  # noqa: E402
 from service.clusterer import Clusterer  # noqa: E402
 from service.warming import SERVING  # noqa: E402
 
@@ -32,8 +37,6 @@ def _missing() -> bool:
 
 
 def _load() -> None:
-    model = threading.Thread(target=load_language_model)
-    model.start()
     clusterer = Clusterer()
     leave_to(_missing)
     try:
@@ -43,7 +46,7 @@ def _load() -> None:
         pass
     finally:
         leave_to(None)
-        model.join()
+        _model.join()
 
 
 _load()

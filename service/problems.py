@@ -125,6 +125,13 @@ INTERNAL_ERROR: Final = ProblemType(
     "Something went wrong inside the service",
     "this is a defect of the service; its log has the details under the request's id",
 )
+STARTING: Final = ProblemType(
+    "starting",
+    503,
+    "The service is starting",
+    "the service is starting; where it never ran before, it compiles its hot loops first, which "
+    "takes some ten seconds on two cores: try again",
+)
 STORE_MISMATCH: Final = ProblemType(
     "store-mismatch",
     503,
@@ -167,6 +174,7 @@ CATALOGUE: Final = (
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INTERNAL_ERROR,
+    STARTING,
     STORE_MISMATCH,
     STORE_UNAVAILABLE,
     CONTENTION,

@@ -62,7 +62,7 @@ async def health() -> Response:
     response_model=None,
     responses={
         200: json_answer(ReadyOutput, "The store answers."),
-        **problem_responses(problems.STORE_UNAVAILABLE, problems.STORE_MISMATCH),
+        **problem_responses(problems.STARTING, problems.STORE_UNAVAILABLE, problems.STORE_MISMATCH),
     },
 )
 async def ready(request: Request) -> Response:
