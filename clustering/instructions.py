@@ -59,6 +59,14 @@ def _ascii_words(_typing_context: Any, codes: Any, _at: Any) -> _Typed:
 
 
 def _small_letters(_typing_context: Any, codes: Any, _at: Any, _length: Any) -> _Typed:
+    return _bytes_of(codes, 0x20)
+
+
+def _same_letters(_typing_context: Any, codes: Any, _at: Any, _length: Any) -> _Typed:
+    return _bytes_of(codes, 0)
+
+
+def _bytes_of(codes: Any, added_bits: int) -> _Typed:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, begin, size = arguments
         loaded = _loaded(context, builder, signature.args[0], array, begin)
@@ -69,10 +77,11 @@ def _small_letters(_typing_context: Any, codes: Any, _at: Any, _length: Any) -> 
         )
         places = ir.Constant(_CODES, list(range(AT_ONCE)))
         inside = builder.icmp_unsigned("<", places, sizes)
-        small = builder.select(inside, builder.or_(loaded, _splat(0x20)), _splat(0))
-        beyond = builder.icmp_unsigned(">", small, _splat(0x7F))
+        written = builder.or_(loaded, _splat(added_bits))
+        written = builder.select(inside, written, _splat(0))
+        beyond = builder.icmp_unsigned(">", written, _splat(0x7F))
         halves = builder.bitcast(
-            builder.trunc(small, ir.VectorType(ir.IntType(8), AT_ONCE)),
+            builder.trunc(written, ir.VectorType(ir.IntType(8), AT_ONCE)),
             ir.VectorType(ir.IntType(64), 2),
         )
         found = (
@@ -103,3 +112,9 @@ eight bytes each, as the processor reads them from memory, with zeros behind the
 that is 0 if all are ASCII. Marks that no token holds may come out as others. Sixteen code points
 are read, which must be there.
 """
+
+same_letters = cast(
+    "Callable[[UInt32Array, np.uint64, np.uint32], tuple[np.uint64, np.uint64, np.uint32]]",
+    intrinsic(_same_letters),
+)
+"""As `small_letters`, with capitals as they are."""

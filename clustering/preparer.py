@@ -6,14 +6,12 @@ service, the batch and the command line cannot prepare the same article in diffe
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
-import xxhash
 
 from clustering.articles import Article, PreparedArticle, UInt32Array
 from clustering.columns import KINDS, ORDINARY, UNDATED, FeatureColumns, numbered
@@ -24,19 +22,19 @@ from clustering.prepare import (
     FrequencyTable,
     RepeatedLines,
     analyse_all,
-    clean_dump,
+    clean_dumps,
     clean_title,
+    content_digest,
     extract_html,
-    folded_text,
     language_of,
     looks_like_html,
     publisher_of,
-    text_kind,
+    text_kinds,
     text_line_hashes,
 )
 from clustering.propose import SignatureScheme, sketches_of_all
 
-ARTICLES_AT_ONCE = 64
+ARTICLES_AT_ONCE = 128
 """Articles analysed together: what their arrays take fits the processor's cache."""
 
 
@@ -184,10 +182,12 @@ class Preparer:
         """
         return self.sketch_many(
             extracted,
-            [
-                clean_dump(item.text, item.title, publisher=item.publisher, repeated=self.repeated)
-                for item in extracted
-            ],
+            clean_dumps(
+                [item.text for item in extracted],
+                [item.title for item in extracted],
+                [item.publisher for item in extracted],
+                repeated=self.repeated,
+            ),
         )
 
     def sketch_many(
@@ -211,6 +211,7 @@ class Preparer:
                         [extracted[k] for k in chosen],
                         [titles[k] for k in chosen],
                         [bodies[k] for k in chosen],
+                        [cleaned[k].least_words for k in chosen],
                         lang,
                     )
                 )
@@ -225,6 +226,7 @@ class Preparer:
         extracted: Sequence[ExtractedArticle],
         titles: Sequence[str],
         bodies: Sequence[str],
+        least_words: Sequence[float],
         lang: str,
     ) -> FeatureColumns:
         """Analyse and sketch cleaned articles of one language."""
@@ -232,10 +234,7 @@ class Preparer:
         found = analyse_all(titles, bodies, lang)
         distinct_terms = [end - begin for begin, end in pairwise(found.term_offsets.tolist())]
         kinds = np.array(
-            [
-                KINDS.index(text_kind(title, body, distinct_terms=terms))
-                for title, body, terms in zip(titles, bodies, distinct_terms, strict=True)
-            ],
+            [KINDS.index(kind) for kind in text_kinds(titles, bodies, distinct_terms, least_words)],
             dtype=np.uint8,
         )
         is_ordinary = kinds == ORDINARY
@@ -324,12 +323,3 @@ def extract_article(article: Article) -> ExtractedArticle:
         published_at=article.published_at or page.published_at,
         from_page=True,
     )
-
-
-def content_digest(title: str, body: str) -> bytes:
-    """Return 16 bytes that are equal for texts equal but for case and white space.
-
-    xxh3_128 over both parts after NFKC normalisation and case folding, runs of white space made
-    one space, joined by a null character that neither part can hold after cleaning.
-    """
-    return xxhash.xxh3_128_digest(folded_text(unicodedata.normalize("NFKC", f"{title}\0{body}")))

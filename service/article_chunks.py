@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from clustering.articles import Article, UInt32Array
@@ -127,8 +128,9 @@ def prepared_chunk(chunk: ArticleChunk | RepeatedChunk, preparer: Preparer) -> P
             content=b"",
         )
     extracted = [extract_article(Article(*row)) for row in chunk.rows]
-    lines = [item.line_hashes() for item in extracted]
     features = preparer.prepare_many(extracted).features
+    # They are known now.
+    lines = [item.line_hashes() for item in extracted]
     return PreparedChunk(
         features=features,
         digests=content_digests(features),
@@ -145,8 +147,11 @@ def _packed(extracted: Iterable[ExtractedArticle]) -> bytes:
         if row is not None and row[_DATE] is not None:
             row[_DATE] = row[_DATE].isoformat()
         rows.append(row)
-    # A lone surrogate in a text, which UTF-8 cannot hold, survives as an escape.
-    return json.dumps(rows).encode("ascii")
+    try:
+        return orjson.dumps(rows)
+    except TypeError:
+        # A lone surrogate in a text, which UTF-8 cannot hold, survives as an escape.
+        return json.dumps(rows).encode("ascii")
 
 
 def extracted_in(content: bytes, positions: Iterable[int]) -> list[ExtractedArticle]:

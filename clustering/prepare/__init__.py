@@ -12,7 +12,7 @@ from clustering.prepare.analysis import (
     analyse_all,
     language_of,
 )
-from clustering.prepare.boilerplate import CleanedText, clean_dump, clean_title
+from clustering.prepare.boilerplate import CleanedText, clean_dump, clean_dumps, clean_title
 from clustering.prepare.boilerplate_lines import dump_lines, measure_line
 from clustering.prepare.extract import ExtractedPage, extract_html, looks_like_html
 from clustering.prepare.frequencies import (
@@ -26,9 +26,9 @@ from clustering.prepare.langid_model import load_language_model
 from clustering.prepare.line_counts import LineCounts
 from clustering.prepare.publisher import publisher_of
 from clustering.prepare.repeats import RepeatedLines, text_line_hashes
-from clustering.prepare.stubs import text_kind
+from clustering.prepare.stubs import text_kind, text_kinds
 from clustering.prepare.token_stream import TokenHashes, TokenStream, token_hashes
-from clustering.prepare.whole_texts import folded_text
+from clustering.prepare.whole_texts import content_digest, folded_text
 
 __all__ = [
     "LEAD_TOKENS",
@@ -47,7 +47,9 @@ __all__ = [
     "analyse",
     "analyse_all",
     "clean_dump",
+    "clean_dumps",
     "clean_title",
+    "content_digest",
     "dump_lines",
     "extract_html",
     "folded_text",
@@ -59,6 +61,7 @@ __all__ = [
     "salient_terms",
     "sequence_hashes",
     "text_kind",
+    "text_kinds",
     "text_line_hashes",
     "token_hashes",
     "window_hashes",

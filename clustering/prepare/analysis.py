@@ -16,7 +16,8 @@ from clustering.articles import TermVector, UInt8Array, UInt32Array
 from clustering.prepare.characters import character_table
 from clustering.prepare.kernel import scan_documents
 from clustering.prepare.kernel_articles import read_articles
-from clustering.prepare.kernel_terms import CAPITALISED_FLAG, NUMBER_FLAG, find_rows
+from clustering.prepare.kernel_rows import find_rows
+from clustering.prepare.kernel_terms import CAPITALISED_FLAG, NUMBER_FLAG
 from clustering.prepare.languages import UNKNOWN_LANGUAGE, detect_language
 from clustering.prepare.lexicon import Lexicon, stop_words
 from clustering.prepare.token_stream import TokenStream
@@ -201,7 +202,15 @@ def _analysed(lexicon: Lexicon, texts: Sequence[str], lang: str) -> Analyses:
         points.codes, points.document_ends, character_table().classes
     )
     pages = lexicon.pages
-    rows = find_rows(points.codes, begins, ends, pages.slots, pages.spellings, pages.spelling_ends)
+    rows = find_rows(
+        points.codes,
+        begins,
+        ends,
+        pages.slots,
+        pages.entries,
+        pages.spellings,
+        pages.spelling_ends,
+    )
     if rows.size and rows.min() < 0:
         unseen = np.flatnonzero(rows < 0)
         joined = "".join(points.readable)
@@ -225,12 +234,8 @@ def _analysed(lexicon: Lexicon, texts: Sequence[str], lang: str) -> Analyses:
     ) = read_articles(
         rows,
         token_ends,
-        pages.properties,
-        pages.term_ids,
+        pages.entries,
         pages.texts,
-        pages.text_begins,
-        pages.folded_ends,
-        pages.stem_ends,
         LEAD_TOKENS,
         32 - (articles - 1).bit_length(),
     )

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Final, NamedTuple
+from functools import cached_property
+from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 import regex
@@ -29,11 +30,6 @@ from clustering.prepare.line_patterns import line_key
 
 _INVISIBLE = regex.compile(r"[\p{Cf}--[\u200c\u200d]]|[\p{Cc}--[\n\t]]|[\p{Cs}\p{Co}]", regex.V1)
 _DEVANAGARI_BAR = regex.compile(r"(?<=[\p{Devanagari}\d])\s*\|")
-
-_REMEMBERED_TEXTS: Final = 16
-_REMEMBERED_CHARACTERS: Final = 50_000
-"""A text is measured once for its line hashes and once to be cleaned, mostly one after the other;
-of the last few that are not longer than this the measures are kept in between."""
 
 
 class Line(NamedTuple):
@@ -74,11 +70,11 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class MeasuredLines:
-    """The lines of a text, and what is counted in each and told of it.
+    """The lines of texts, and what is counted in each and told of it.
 
     Attributes
     ----------
-    codes, ends
+    codes, ends, text_lines
         As `unwrap_lines` returns them.
     word_counts, features, numbers, hashes
         See `describe_lines`.
@@ -88,6 +84,7 @@ class MeasuredLines:
 
     codes: UInt32Array
     ends: NDArray[np.int64]
+    text_lines: NDArray[np.int64]
     word_counts: NDArray[np.float64]
     features: NDArray[np.float64]
     numbers: NDArray[np.int64]
@@ -105,6 +102,18 @@ class MeasuredLines:
         """Of each line, what ``numbers`` has in the column ``N_BITS``."""
         bits: list[int] = self.numbers[:, line_numbers.N_BITS].tolist()
         return bits
+
+    @cached_property
+    def words(self) -> list[float]:
+        """``word_counts`` as numbers of Python's own."""
+        words: list[float] = self.word_counts.tolist()
+        return words
+
+    @cached_property
+    def key_hashes(self) -> list[int]:
+        """``hashes`` without the bits that are not of the lines' keys."""
+        hashes: list[int] = (self.hashes & line_numbers.KEY_BITS).tolist()
+        return hashes
 
     def line(self, index: int) -> Line:
         """Return a line with what the patterns ask of it."""
@@ -133,7 +142,7 @@ def _texts_of(codes: UInt32Array, ends: NDArray[np.int64]) -> list[str]:
     if not ends.size:
         return []
     # By the quickest way; no surrogate is left in them.
-    highest = codes.max(initial=0)
+    highest = np.bitwise_or.reduce(codes)
     if highest < 0x100:
         text = codes.astype(np.uint8).tobytes().decode("latin-1")
     elif highest < 0x10000:
@@ -143,23 +152,32 @@ def _texts_of(codes: UInt32Array, ends: NDArray[np.int64]) -> list[str]:
     return text.split("\n")
 
 
-def _unwrapped(text: str) -> tuple[UInt32Array, NDArray[np.int64]]:
-    """Return what `unwrap_lines` does, of a text whose characters may not have been met."""
+def _unwrapped(
+    texts: Sequence[str],
+) -> tuple[UInt32Array, NDArray[np.int64], NDArray[np.int64]]:
+    """Return what `unwrap_lines` does, of texts whose characters may not have been met."""
     characters = character_classes()
-    given = codes_of(text)
-    bars_are_read = False
+    given = list(texts)
+    bars = np.zeros(len(given), dtype=np.uint8)
     while True:
-        status, codes, ends = unwrap_lines(given, characters.classes, bars_are_read)
+        codes = codes_of("".join(given))
+        text_ends = np.array(list(accumulate(map(len, given))), dtype=np.int64)
+        status, unwrapped, ends, text_lines = unwrap_lines(
+            codes, text_ends, characters.classes, bars
+        )
+        if status == kernel_unwrap.UNWRAPPED:
+            return unwrapped, ends, text_lines
         if status == kernel_unwrap.NOT_MET:
-            characters.meet(given)
-        elif status == kernel_unwrap.HAS_BARS:
-            given = codes_of(_with_bars_read(text))
-            bars_are_read = True
-        else:
-            return codes, ends
+            characters.meet(codes)
+            continue
+        for text in np.flatnonzero(bars == kernel_unwrap.BARS_FOUND).tolist():
+            given[text] = _with_bars_read(given[text])
+            bars[text] = kernel_unwrap.BARS_READ
 
 
-def _measured(codes: UInt32Array, ends: NDArray[np.int64]) -> MeasuredLines:
+def _measured(
+    codes: UInt32Array, ends: NDArray[np.int64], text_lines: NDArray[np.int64]
+) -> MeasuredLines:
     characters, words = character_classes(), word_table()
     counts, keys, hashes, terms = count_lines(
         codes,
@@ -168,32 +186,29 @@ def _measured(codes: UInt32Array, ends: NDArray[np.int64]) -> MeasuredLines:
         characters.folds,
         characters.long_folds,
         words.slots,
-        words.bits,
         words.pieces,
     )
     told = describe_lines(codes, ends, characters.classes, counts, hashes)
-    return MeasuredLines(codes, ends, *told, keys, hashes, terms)
+    return MeasuredLines(codes, ends, text_lines, *told, keys, hashes, terms)
+
+
+def measure_texts(texts: Sequence[str]) -> MeasuredLines:
+    """Split texts into lines as `dump_lines` does and measure them, at least one."""
+    return _measured(*_unwrapped(texts))
 
 
 def measure_text(text: str) -> MeasuredLines:
-    """Split a text into lines as `dump_lines` does and measure them."""
-    if len(text) > _REMEMBERED_CHARACTERS:
-        return _measured(*_unwrapped(text))
-    return _measured_text(text)
-
-
-@lru_cache(_REMEMBERED_TEXTS)
-def _measured_text(text: str) -> MeasuredLines:
-    return _measured(*_unwrapped(text))
+    """Do as `measure_texts` does for one text."""
+    return measure_texts([text])
 
 
 def measure_rows(rows: Sequence[str]) -> MeasuredLines:
-    """Measure lines that are stripped already, and not empty."""
+    """Measure lines that are stripped already, and not empty, as those of one text."""
     codes = codes_of("\n".join(rows))
     characters = character_classes()
     if not (characters.classes[codes] & line_classes.KNOWN).all():
         characters.meet(codes)
-    return _measured(codes, ends_of(rows))
+    return _measured(codes, ends_of(rows), np.array([len(rows)], dtype=np.int64))
 
 
 def measure_line(text: str) -> Line:
@@ -215,7 +230,8 @@ def dump_lines(text: str) -> list[str]:
         In order; empty for a text without visible characters. `measure_line` takes them as
         they are.
     """
-    return _texts_of(*_unwrapped(text))
+    codes, ends, _ = _unwrapped([text])
+    return _texts_of(codes, ends)
 
 
 def _with_bars_read(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import regex
 
@@ -21,6 +22,7 @@ _SITE_MARK = re.compile(r"[-–—|»«:·•_｜]")
 _SITE_TAIL = regex.compile(r"\s+(?:[-–—|»«:·•]|::)\s*(?=\S)|\s*[|｜]\s*|\s*[-_](?=\p{Lu}\p{L}+$)")
 
 
+@lru_cache(256)
 def clean_title(title: str, publisher: str = "") -> str:
     """Remove the site's name from a headline ("… | LEX18.com", "… - BBC News").
 
@@ -158,33 +160,35 @@ def _is_site_name(part: str, publisher: str, *, bar: bool, leading: bool = False
     return named and len(words) <= 4 and all(w[0].isupper() or w in ("of", "the") for w in words)
 
 
-def find_title(lines: MeasuredLines, verdicts: UInt8Array, kept: Sequence[bool]) -> str:
+def find_title(
+    lines: MeasuredLines, verdicts: UInt8Array, kept: Sequence[bool], begin: int, end: int
+) -> str:
     """Find the headline in a dump: above the first paragraph, and in the lead's own words.
 
     Parameters
     ----------
     lines
-        All lines of the dump.
+        Among others the lines of the dump, from ``begin`` up to ``end``.
     verdicts
         uint8, shape (lines,): what is certain of each, in the bits of `kernel_judge`.
     kept
-        Which lines belong to the article.
+        Which lines belong to the articles.
     """
     bits = lines.bits
-    first = next((i for i, keep in enumerate(kept) if keep and bits[i] & IS_SENTENCE), -1)
+    first = next((i for i in range(begin, end) if kept[i] and bits[i] & IS_SENTENCE), -1)
     if first < 0:
         return ""
-    word_counts = lines.word_counts.tolist()
+    word_counts = lines.words
     lead: set[int] = set()
     words = 0.0
-    for index in range(first, len(kept)):
+    for index in range(first, end):
         if kept[index]:
             lead |= lines.content_terms(index)
             words += word_counts[index]
             if words >= 150.0:
                 break
-    above = range(first - 1, max(-1, first - 16), -1)
-    keys = lines.keys.tolist() if above else []
+    above = range(first - 1, max(begin - 1, first - 16), -1)
+    keys = lines.keys[begin:end].tolist() if above else []
     best_text, best_rank = "", 0.0
     for index in above:
         text, word_count = lines.texts[index], word_counts[index]
@@ -197,7 +201,7 @@ def find_title(lines: MeasuredLines, verdicts: UInt8Array, kept: Sequence[bool])
             continue
         share = len(terms & lead) / len(terms)
         # Long headlines over short ones: a picture's alternative text names only a person.
-        rank = share + 0.15 * (keys.count(keys[index]) > 1) + 0.02 * min(word_count, 10.0)
+        rank = share + 0.15 * (keys.count(keys[index - begin]) > 1) + 0.02 * min(word_count, 10.0)
         rank -= 0.01 * (first - index)
         if share >= 0.3 and rank > best_rank:
             best_text, best_rank = text, rank

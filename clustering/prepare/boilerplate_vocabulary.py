@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+import numpy as np
+
 from clustering.prepare import line_classes
 from clustering.prepare.dates import date_words
 from clustering.prepare.line_classes import CharacterClasses, WordTable
@@ -55,8 +57,10 @@ def vocabulary() -> Vocabulary:
 
 @cache
 def character_classes() -> CharacterClasses:
-    """Return the classes of the characters met so far, which all texts share."""
-    return CharacterClasses(vocabulary().function_characters)
+    """Return the classes of the characters met so far, which all texts share: always of ASCII."""
+    characters = CharacterClasses(vocabulary().function_characters)
+    characters.meet(np.zeros(1, dtype=np.uint32))
+    return characters
 
 
 @cache

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.articles import TermVector, UInt32Array
+from clustering.articles import TermVector, UInt8Array, UInt32Array
 from clustering.compiled import compiled
 from clustering.errors import ConfigurationError
 from clustering.prepare import kernel_terms
@@ -53,6 +53,33 @@ _PROBABILITY_OF_ENTRY: NDArray[np.float64] = np.concatenate([[0.0], LEVEL_TO_PRO
 """float64, shape (257,): p by level + 1; 0 for a term that is not there."""
 
 
+_MANY_BIGRAMS = 1 << 19
+"""So many fill a table that is larger than one byte for each that there can be."""
+BIGRAM_PLACE_BITS = int(BIGRAM_ID_BITS).bit_count()
+_BIGRAM_SHIFT = np.uint32(32 - BIGRAM_PLACE_BITS)
+_LOWER_BITS = np.uint32((1 << (32 - BIGRAM_PLACE_BITS)) - 1)
+_LOOK_UP = 255
+_NO_COUNTS: UInt8Array = np.empty(0, dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """In how many articles of a stream ids stand.
+
+    Attributes
+    ----------
+    table
+        By id.
+    small
+        Empty, or of bigrams by the bits of their ids: how many articles of the stream have it,
+        where that is below `_LOOK_UP` and the prior lacks it; the table holds the others alone. A
+        look-up in a hash table of two million bigrams waits for memory twice as long.
+    """
+
+    table: IdTable
+    small: UInt8Array
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FrequencyTable:
     """Document frequencies of terms: a prior, and what a stream has shown.
@@ -83,7 +110,7 @@ class FrequencyTable:
     _prior_tables: dict[tuple[str, ...], IdTable] = field(default_factory=dict, repr=False)
     """Columns made ready for look-ups, by names, when first asked for; tables of one prior share
     them."""
-    _observed_tables: dict[str, IdTable] = field(default_factory=dict, init=False, repr=False)
+    _observed_tables: dict[str, _Seen] = field(default_factory=dict, init=False, repr=False)
 
     @staticmethod
     def shipped() -> FrequencyTable:
@@ -149,24 +176,37 @@ class FrequencyTable:
             self._prior_tables[names] = table
         return table
 
-    def _seen(self, what: str) -> IdTable:
-        table = self._observed_tables.get(what)
-        if table is None:
+    def _seen(self, what: str) -> _Seen:
+        found = self._observed_tables.get(what)
+        if found is None:
             seen = self.observed
-            counted = {
-                "terms": (seen.term_ids, seen.term_counts),
-                "bigrams": (seen.bigram_ids, seen.bigram_counts),
-            }
-            table = self._observed_tables[what] = IdTable([counted[what]])
-        return table
+            if what == "terms":
+                found = _Seen(IdTable([(seen.term_ids, seen.term_counts)]), _NO_COUNTS)
+            else:
+                found = self._seen_bigrams(seen.bigram_ids, seen.bigram_counts)
+            self._observed_tables[what] = found
+        return found
 
-    def _weights(self, prior: IdTable, seen: IdTable, ids: UInt32Array) -> NDArray[np.float32]:
+    def _seen_bigrams(self, ids: UInt32Array, counts: UInt32Array) -> _Seen:
+        """Make the counts of bigrams ready, nearly all of them by place if there are many."""
+        if ids.size < _MANY_BIGRAMS or (ids & ~BIGRAM_ID_BITS).any():
+            return _Seen(IdTable([(ids, counts)]), _NO_COUNTS)
+        small = np.zeros(1 << BIGRAM_PLACE_BITS, dtype=np.uint8)
+        small[ids >> _BIGRAM_SHIFT] = np.minimum(counts, _LOOK_UP)
+        column = self.columns.get(BIGRAMS)
+        if column is not None:
+            small[_of_short_ids(column)[0] >> _BIGRAM_SHIFT] = _LOOK_UP
+        left = small[ids >> _BIGRAM_SHIFT] == _LOOK_UP
+        return _Seen(IdTable([(ids[left], counts[left])]), small)
+
+    def _weights(self, prior: IdTable, seen: _Seen, ids: UInt32Array) -> NDArray[np.float32]:
         inverse_shares = _inverse_shares(
             as_ids(ids),
+            seen.small,
             prior.slots,
             prior.bits,
-            seen.slots,
-            seen.bits,
+            seen.table.slots,
+            seen.table.bits,
             PRIOR_ARTICLES + self.observed.article_count + 1,
         )
         # p and seen near 1 both: the half in the denominator would make it −0.00005.
@@ -177,6 +217,7 @@ class FrequencyTable:
 @compiled
 def _inverse_shares(
     ids: UInt32Array,
+    small: UInt8Array,
     prior_slots: NDArray[np.uint32],
     prior_bits: int,
     seen_slots: NDArray[np.uint32],
@@ -186,6 +227,11 @@ def _inverse_shares(
     """Divide the number of articles by that of those that have a term: what ln is taken of."""
     found = np.empty(ids.size, dtype=np.float64)
     for k in range(ids.size):
+        if small.size > 0 and ids[k] & _LOWER_BITS == 0:
+            count = small[ids[k] >> _BIGRAM_SHIFT]
+            if count != _LOOK_UP:
+                found[k] = articles / (np.float64(count) + 0.5)
+                continue
         entry = prior_slots[slot_of(prior_slots, prior_bits, ids[k]), 1]
         seen = np.float64(seen_slots[slot_of(seen_slots, seen_bits, ids[k]), 1])
         found[k] = articles / (PRIOR_ARTICLES * _PROBABILITY_OF_ENTRY[entry] + seen + 0.5)

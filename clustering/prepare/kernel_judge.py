@@ -293,6 +293,7 @@ def _rescue(
     numbers: NDArray[np.int64],
     keys: UInt64Array,
     terms: UInt64Array,
+    first_term: int,
     is_out: NDArray[np.bool_],
     kept: NDArray[np.bool_],
 ) -> None:
@@ -308,11 +309,11 @@ def _rescue(
             doubtful += not is_out[line]
     if doubtful == 0 or last_kept < 0:
         return
-    known = _empty_set(terms.size)
+    known = _empty_set(numbers[count - 1, N_TERM_END] - first_term)
     seen = _empty_set(count)
     for line in range(count):
         if kept[line]:
-            begin = numbers[line - 1, N_TERM_END] if line else 0
+            begin = numbers[line - 1, N_TERM_END] if line else first_term
             for term in range(begin, numbers[line, N_TERM_END]):
                 _add(known, terms[term])
             _add(seen, keys[line])
@@ -321,7 +322,7 @@ def _rescue(
             continue
         if line < first_kept and word_counts[line] < _STANDFIRST_WORDS:
             continue
-        begin = numbers[line - 1, N_TERM_END] if line else 0
+        begin = numbers[line - 1, N_TERM_END] if line else first_term
         end = numbers[line, N_TERM_END]
         if end - begin < _RESCUE_TERMS:
             continue
@@ -338,6 +339,7 @@ def _rescue(
 
 @compiled
 def judge_lines(
+    text_lines: NDArray[np.int64],
     word_counts: NDArray[np.float64],
     own: NDArray[np.float64],
     numbers: NDArray[np.int64],
@@ -346,12 +348,14 @@ def judge_lines(
     verdicts: UInt8Array,
     weights: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Decide which lines belong to the article.
+    """Decide which lines belong to the articles.
 
     Parameters
     ----------
+    text_lines
+        int64, shape (texts,): how many lines there are up to the end of each text.
     word_counts, own, numbers, keys, terms
-        As `count_lines` and `describe_lines` give them, of at least one line.
+        As `count_lines` and `describe_lines` give them.
     verdicts
         uint8, shape (lines,): what is certain of each.
     weights
@@ -362,6 +366,41 @@ def judge_lines(
     NDArray[np.bool_]
         Shape (lines,).
     """
+    kept = np.empty(word_counts.size, dtype=np.bool_)
+    # Zero, but no literal one: what is called with literals would be compiled twice.
+    first, first_term = min(0, keys.size), min(0, keys.size)
+    for text in range(text_lines.size):
+        last = text_lines[text]
+        if last > first:
+            _judge(
+                word_counts[first:last],
+                own[first:last],
+                numbers[first:last],
+                keys[first:last],
+                terms,
+                first_term,
+                verdicts[first:last],
+                weights,
+                kept[first:last],
+            )
+            first_term = numbers[last - 1, N_TERM_END]
+        first = last
+    return kept
+
+
+@compiled
+def _judge(
+    word_counts: NDArray[np.float64],
+    own: NDArray[np.float64],
+    numbers: NDArray[np.int64],
+    keys: UInt64Array,
+    terms: UInt64Array,
+    first_term: int,
+    verdicts: UInt8Array,
+    weights: NDArray[np.float64],
+    kept: NDArray[np.bool_],
+) -> None:
+    """Decide which of a text's lines, at least one, belong to the article."""
     count = word_counts.size
     probabilities = _probabilities(word_counts, own, numbers, weights)
     furniture, figures = 0, 0
@@ -386,7 +425,6 @@ def judge_lines(
         is_out[line] = is_certain or is_inside
         figures += _has_figures(numbers, line)
     shows_page = furniture > max(1, count // 15)
-    kept = np.empty(count, dtype=np.bool_)
     seen = _empty_set(count)
     run_begin = 0
     run_end = -1
@@ -415,14 +453,13 @@ def judge_lines(
     if is_doubtful and furniture <= max(1, count // 4):
         for line in range(count):
             kept[line] = not is_out[line]
-        return kept
+        return
     if furniture <= max(2, count // 5):
         _restore_figures(numbers, is_out, kept)
-    _rescue(word_counts, numbers, keys, terms, is_out, kept)
+    _rescue(word_counts, numbers, keys, terms, first_term, is_out, kept)
     if not _any_kept(kept, 0, count):
         # No line reads like prose. What is neither furniture nor in a rail is all there is.
         for line in range(count):
             kept[line] = not is_out[line] and (
                 furniture <= count // 2 or numbers[line, N_BITS] & IS_SENTENCE != 0
             )
-    return kept

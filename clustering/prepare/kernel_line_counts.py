@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.articles import UInt8Array, UInt32Array, UInt64Array
-from clustering.compiled import compiled
+from clustering.compiled import compiled, trailing_zeros
+from clustering.instructions import AT_ONCE, WORD_BITS, ascii_words, same_letters
 from clustering.prepare.code_points import (
     APOSTROPHE,
     AT_SIGN,
@@ -34,6 +35,7 @@ from clustering.prepare.code_points import (
 from clustering.prepare.kernel_fold import put_code
 from clustering.prepare.kernel_gates import begins_furniture, begins_sentence, phrases_in
 from clustering.prepare.kernel_hashes import xxh32
+from clustering.prepare.kernel_word_hashes import find_bits, hash_of, hash_of_letters, pair_hash
 from clustering.prepare.line_classes import (
     BARE,
     CLOSES,
@@ -47,13 +49,13 @@ from clustering.prepare.line_classes import (
     INVITES,
     LETTER,
     LOWER,
+    LOWERS,
     MARK,
     MENU_WORD,
     NUMBER,
     OPENS,
     OTHER_LETTER,
     PAIRED,
-    PIECE_LONG,
     SEPARATOR,
     SOUTHEAST,
     SPACE,
@@ -102,29 +104,12 @@ from clustering.prepare.line_numbers import (
 _OF_WORD: Final = LETTER | MARK | NUMBER
 _BEGINS_WORD: Final = LETTER | NUMBER
 _SPACELESS: Final = HAN | SOUTHEAST
-_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+_CASE_BITS: Final = np.uint64(0x2020202020202020)
+"""Of eight letters of ASCII, those that tell the small ones."""
+_LAST_LETTER: Final = 0x7A
 _LONGEST_FOLD: Final = 3
 # Behind the letters of Europe; further on, dates are written without spaces.
 _BEYOND_ALPHABETS: Final = 0x530
-
-
-@compiled
-def find_bits(hashed: np.uint64, slots: UInt64Array, bits: UInt8Array) -> int:
-    """Look a word or key up; 0 where it is not there."""
-    last = np.uint64(slots.size - 1)
-    slot = (hashed >> np.uint64(32)) & last
-    while slots[slot]:
-        if slots[slot] == hashed:
-            return int(bits[slot])
-        slot = (slot + np.uint64(1)) & last
-    return 0
-
-
-@compiled
-def _pair_hash(first: np.uint32, second: np.uint32) -> np.uint64:
-    paired = (_GOLDEN ^ np.uint64(first)) * _GOLDEN
-    paired = (paired ^ np.uint64(second)) * _GOLDEN
-    return paired or np.uint64(1)
 
 
 @compiled
@@ -157,7 +142,6 @@ def count_lines(
     folds: UInt32Array,
     long_folds: UInt32Array,
     slots: UInt64Array,
-    bits: UInt8Array,
     pieces: UInt8Array,
 ) -> tuple[NDArray[np.int64], UInt64Array, UInt32Array, UInt64Array]:
     """Count what each line holds.
@@ -168,7 +152,7 @@ def count_lines(
         As `unwrap_lines` gives them.
     classes, folds, long_folds
         Of `clustering.prepare.line_classes.CharacterClasses`.
-    slots, bits, pieces
+    slots, pieces
         Of `clustering.prepare.line_classes.WordTable`.
 
     Returns
@@ -194,7 +178,10 @@ def count_lines(
     for line in range(count):
         longest = max(longest, line_ends[line] - begin)
         begin = line_ends[line] + 1
-    folded = np.empty(_LONGEST_FOLD * longest + PIECE_LONG, dtype=np.uint32)
+    folded = np.empty(_LONGEST_FOLD * longest + AT_ONCE, dtype=np.uint32)
+    # Which of the 64 characters before ``words_ahead_end`` are ASCII letters or digits.
+    words_ahead = np.uint64(0)
+    words_ahead_end = 0
     encoded = np.empty(4 * _LONGEST_FOLD * longest + 8, dtype=np.uint8)
     # Zero, but no literal one: what is called with literals would be compiled twice.
     zero = min(0, count)
@@ -203,7 +190,6 @@ def count_lines(
         end = line_ends[line]
         size = 0
         key_begin, key_size = zero, 0
-        key_hashed, line_hashed = _GOLDEN, _GOLDEN
         words, function_words, menu_words = 0, 0, 0
         word_characters, number_characters = 0, 0
         han, southeast, function_characters = 0, 0, 0
@@ -224,14 +210,74 @@ def count_lines(
                     has_stopped and begins_sentence(codes, classes, begin, at)
                 )
                 has_stopped = False
-                is_paired_word, is_mixed = False, False
                 if words == 0:
                     key_begin = size
-                    line_hashed = _GOLDEN
                 words += 1
                 first_size = size
-                hashed = _GOLDEN
-                head_hashed = _GOLDEN
+                # Most words are of a few ASCII letters, which are taken all at once. As in
+                # `kernel.scan_documents`, no branch depends on how many.
+                past = at + 1
+                while True:
+                    if past < words_ahead_end:
+                        others = ~(words_ahead >> np.uint64(WORD_BITS - (words_ahead_end - past)))
+                        past += trailing_zeros(others) if others else WORD_BITS
+                        if past < words_ahead_end:
+                            break
+                    if past + WORD_BITS > codes.size:
+                        past = end + 1
+                        break
+                    words_ahead = ascii_words(codes, np.uint64(past))
+                    words_ahead_end = past + WORD_BITS
+                if (
+                    code <= _LAST_LETTER
+                    and past <= min(end, at + AT_ONCE)
+                    and at + AT_ONCE <= codes.size
+                ):
+                    after = codes[np.uint64(min(past, end - 1))]
+                    first, second, _ = same_letters(codes, np.uint64(at), np.uint32(past - at))
+                    digits = (first & ~(first >> np.uint64(1))) | (
+                        second & ~(second >> np.uint64(1))
+                    )
+                    if digits & _CASE_BITS == 0 and (
+                        past == end
+                        or (
+                            after != APOSTROPHE
+                            and after != 0x2019
+                            and classes[after] & _OF_WORD == 0
+                        )
+                    ):
+                        capitals = ((first >> np.uint64(1)) & ~first) | (
+                            (second >> np.uint64(1)) & ~second
+                        )
+                        seen |= np.uint32(UPPER | LOWERS) * np.uint32(capitals & _CASE_BITS != 0)
+                        seen |= np.uint32(LOWER) * np.uint32((first | second) & _CASE_BITS != 0)
+                        first |= (first >> np.uint64(1)) & _CASE_BITS
+                        second |= (second >> np.uint64(1)) & _CASE_BITS
+                        # What follows is written over the rest.
+                        for step in range(np.uint64(AT_ONCE)):
+                            folded[np.uint64(size) + step] = codes[np.uint64(at) + step] | 0x20
+                        size += past - at
+                        key_size = size
+                        hashed = hash_of_letters(first, second)
+                        found = find_bits(hashed, slots)
+                        if (
+                            signs & HAS_OTHER_WORD == 0
+                            and found & DATE_WORD == 0
+                            and (past == end or after != FULL_STOP)
+                            and (at == begin or _begins_bare(codes, classes, at))
+                        ):
+                            signs |= HAS_OTHER_WORD
+                        function_words += found & FUNCTION_WORD != 0
+                        menu_words += found & MENU_WORD != 0
+                        word_characters += past - at
+                        terms[term] = hashed
+                        term += past - at > 1 and found & FUNCTION_WORD == 0
+                        if is_head and found & INVITES:
+                            signs |= HAS_INVITATION
+                        at = past
+                        continue
+                is_paired_word, is_mixed, is_curly = False, False, False
+                head_size = -1
                 before = np.uint32(0)
                 while True:
                     if kind & _OF_WORD == 0:
@@ -240,23 +286,20 @@ def count_lines(
                         # What follows "log" in "log's" is no part of the word to a pattern.
                         if is_head:
                             is_head = False
-                            head_hashed = hashed
+                            head_size = size
                         is_mixed = True
-                        hashed = (hashed ^ np.uint64(code)) * _GOLDEN
-                        line_hashed = (line_hashed ^ np.uint64(APOSTROPHE)) * _GOLDEN
-                        folded[size] = APOSTROPHE
+                        is_curly |= code != APOSTROPHE
+                        folded[size] = code
                         size += 1
                     else:
                         fold = folds[code]
                         if kind & UNCOMMON == 0:
-                            hashed = (hashed ^ np.uint64(fold)) * _GOLDEN
-                            line_hashed = (line_hashed ^ np.uint64(fold)) * _GOLDEN
                             folded[size] = fold
                             size += 1
                         else:
                             if is_head and kind & (LETTER | MARK | DECIMAL) == 0:
                                 is_head = False
-                                head_hashed = hashed
+                                head_size = size
                             row = fold
                             for part in range(_LONGEST_FOLD):
                                 if kind & FOLDS_TO_MANY:
@@ -265,8 +308,6 @@ def count_lines(
                                         break
                                 elif part:
                                     break
-                                hashed = (hashed ^ np.uint64(fold)) * _GOLDEN
-                                line_hashed = (line_hashed ^ np.uint64(fold)) * _GOLDEN
                                 folded[size] = fold
                                 size += 1
                             han += kind & HAN != 0
@@ -275,7 +316,7 @@ def count_lines(
                                 function_characters += 1
                             if kind & PAIRED and at > begin and classes[codes[at - 1]] & PAIRED:
                                 is_paired_word |= at > word_begin
-                                terms[term] = _pair_hash(codes[at - 1], code)
+                                terms[term] = pair_hash(codes[at - 1], code)
                                 term += 1
                         if kind & NUMBER:
                             number_characters += 1
@@ -283,7 +324,7 @@ def count_lines(
                             if kind & DECIMAL and before & LOWER:
                                 signs |= HAS_GLUED_DIGIT
                         if kind & _BEGINS_WORD:
-                            key_size, key_hashed = size, line_hashed
+                            key_size = size
                     seen |= kind
                     before = kind
                     at += 1
@@ -291,9 +332,13 @@ def count_lines(
                         break
                     code = codes[np.uint64(at)]
                     kind = classes[code]
-                if hashed == 0:
-                    hashed = np.uint64(1)
-                found = find_bits(hashed, slots, bits)
+                hashed = hash_of(folded, first_size, size)
+                if is_curly:
+                    # A word is another one then; a key is the same.
+                    for place in range(first_size, size):
+                        if folded[place] == 0x2019:
+                            folded[place] = APOSTROPHE
+                found = find_bits(hashed, slots)
                 if (
                     found & DATE_WORD == 0
                     and codes[word_begin] < _BEYOND_ALPHABETS
@@ -310,8 +355,8 @@ def count_lines(
                     term += 1
                 if not is_head:
                     found = 0
-                    if head_hashed != _GOLDEN:
-                        found = find_bits(head_hashed, slots, bits)
+                    if head_size > first_size:
+                        found = find_bits(hash_of(folded, first_size, head_size), slots)
                 if found & INVITES:
                     signs |= HAS_INVITATION
                 continue
@@ -320,23 +365,21 @@ def count_lines(
             if kind & FOLDS_TO_MANY:
                 for part in range(_LONGEST_FOLD):
                     if long_folds[fold, part]:
-                        line_hashed = (line_hashed ^ np.uint64(long_folds[fold, part])) * _GOLDEN
                         folded[size] = long_folds[fold, part]
                         size += 1
             else:
                 if code == 0x2019:
                     fold = np.uint32(APOSTROPHE)
-                line_hashed = (line_hashed ^ np.uint64(fold)) * _GOLDEN
                 folded[size] = fold
                 size += 1
             if kind & SPACE:
                 if at > blank_begin:
                     # The first word is always in capitals.
-                    if blank_words and at - blank_begin > 3:
-                        first_kind = classes[codes[blank_begin]]
-                        if first_kind & LETTER:
-                            long_words += 1
-                            title_words += first_kind & UPPER != 0
+                    first_kind = classes[codes[blank_begin]]
+                    is_long = (blank_words > 0) & (at - blank_begin > 3)
+                    is_long &= first_kind & LETTER != 0
+                    long_words += is_long
+                    title_words += is_long & (first_kind & UPPER != 0)
                     blank_words += 1
                 blank_begin = at + 1
                 spaces += at < begin + LONG_LOOK_CHARACTERS
@@ -365,7 +408,7 @@ def count_lines(
                 southeast += kind & SOUTHEAST != 0
                 function_characters += kind & HAN != 0 and kind & FUNCTION_CHARACTER != 0
                 if kind & PAIRED and at > begin and classes[codes[at - 1]] & PAIRED:
-                    terms[term] = _pair_hash(codes[at - 1], code)
+                    terms[term] = pair_hash(codes[at - 1], code)
                     term += 1
             if code in (FULL_STOP, AT_SIGN):
                 signs |= HAS_MARK
@@ -396,10 +439,9 @@ def count_lines(
         found = 0
         keys[line] = 0
         if words:
-            if key_hashed == 0:
-                key_hashed = np.uint64(1)
-            keys[line] = key_hashed
-            found = find_bits(key_hashed, slots, bits)
+            hashed = hash_of(folded, key_begin, key_size)
+            keys[line] = hashed
+            found = find_bits(hashed, slots)
         byte = _encoded(folded, key_begin, key_size, encoded)
         hashes[line] = xxh32(encoded, 0, byte, np.uint32(0))
         phrases = 0

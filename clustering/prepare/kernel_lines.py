@@ -37,7 +37,7 @@ from clustering.prepare.kernel_gates import (
     may_end_in_credit,
     may_name_file_picture,
 )
-from clustering.prepare.kernel_unwrap import ends_sentence
+from clustering.prepare.kernel_margins import ends_sentence
 from clustering.prepare.line_classes import (
     BULLET,
     DECIMAL,

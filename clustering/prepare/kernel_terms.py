@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from clustering.articles import UInt8Array, UInt32Array, UInt64Array
 from clustering.compiled import compiled
-from clustering.prepare.kernel import TOKEN_LENGTH_LIMIT
+from clustering.prepare.kernel_rows import (
+    E_TERM,
+    E_TEXT,
+    FOLDED_SHIFT,
+    LENGTH_BITS,
+    OFFSET_BITS,
+    PROPERTIES_SHIFT,
+    STEM_FURTHER,
+)
 
 NUMBER_FLAG: Final = 1
 """Bit of `TermVector.term_flags` for numbers."""
@@ -40,92 +48,17 @@ _SUBLINEAR: NDArray[np.float32] = np.float32(1.0) + np.log(
 
 _NEIGHBOURS: Final = 3
 _SHORT_TEXT: Final = 16
-_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
-
-
-@compiled
-def _first_slot(codes: UInt32Array, begin: int, end: int, slots: int) -> int:
-    mixed = np.uint64(end - begin)
-    for at in range(begin, end):
-        mixed = (mixed ^ np.uint64(codes[np.uint64(at)])) * _GOLDEN
-    return int(np.int64(mixed >> np.uint64(32))) & (slots - 1)
-
-
-@compiled
-def find_rows(
-    codes: UInt32Array,
-    begins: NDArray[np.int32],
-    ends: NDArray[np.int32],
-    slots: NDArray[np.int32],
-    spellings: UInt32Array,
-    spelling_ends: NDArray[np.int64],
-) -> NDArray[np.int32]:
-    """Look the spelling of every token up.
-
-    Parameters
-    ----------
-    codes, begins, ends
-        As `clustering.prepare.kernel.scan_documents` takes and gives them.
-    slots
-        int32, a power of two of them: rows by the hash of their spelling, -1 where there is none.
-    spellings, spelling_ends
-        uint32 and int64: row r is spelled ``spellings[spelling_ends[r] : spelling_ends[r + 1]]``.
-
-    Returns
-    -------
-    rows
-        int32, shape (tokens,); -1 for a spelling that is not there.
-    """
-    rows = np.empty(begins.size, dtype=np.int32)
-    for token in range(begins.size):
-        begin = int(begins[token])
-        end = min(int(ends[token]), begin + TOKEN_LENGTH_LIMIT)
-        # `_first_slot`, written out: a call for every token takes longer than its work.
-        mixed = np.uint64(end - begin)
-        for at in range(begin, end):
-            mixed = (mixed ^ np.uint64(codes[np.uint64(at)])) * _GOLDEN
-        slot = int(np.int64(mixed >> np.uint64(32))) & (slots.size - 1)
-        while True:
-            row = np.int64(slots[slot])
-            if row < 0:
-                break
-            first = spelling_ends[row]
-            if spelling_ends[row + 1] - first == end - begin:
-                at = begin
-                while at < end and codes[np.uint64(at)] == spellings[np.uint64(first + at - begin)]:
-                    at += 1
-                if at == end:
-                    break
-            slot = (slot + 1) & (slots.size - 1)
-        rows[token] = row
-    return rows
-
-
-@compiled
-def place_rows(
-    slots: NDArray[np.int32],
-    spellings: UInt32Array,
-    spelling_ends: NDArray[np.int64],
-    begin: int,
-    end: int,
-) -> None:
-    """Put the rows from ``begin`` up to ``end`` into the slots, where they are not yet."""
-    for row in range(begin, end):
-        slot = _first_slot(spellings, spelling_ends[row], spelling_ends[row + 1], slots.size)
-        while slots[slot] >= 0:
-            slot = (slot + 1) & (slots.size - 1)
-        slots[slot] = row
 
 
 @compiled
 def _is_shouted(
-    rows: NDArray[np.int32], properties: UInt8Array, at: int, begin: int, end: int
+    rows: NDArray[np.int32], entries: UInt64Array, at: int, begin: int, end: int
 ) -> bool:
     """Whether most words around a token are in capitals, as in some headlines."""
     words = 0
     upper = 0
     for other in range(max(begin, at - _NEIGHBOURS), min(end, at + _NEIGHBOURS + 1)):
-        known = properties[rows[other]]
+        known = int(np.int64(entries[rows[other], E_TERM] >> PROPERTIES_SHIFT))
         if other != at and known & BEGINS_WITH_LETTER:
             words += 1
             if known & IS_UPPER:
@@ -137,8 +70,7 @@ def _is_shouted(
 def read_terms(
     rows: NDArray[np.int32],
     token_ends: NDArray[np.int64],
-    properties: UInt8Array,
-    term_ids: UInt32Array,
+    entries: UInt64Array,
     lead_tokens: int,
     position_bits: int,
 ) -> tuple[
@@ -161,8 +93,8 @@ def read_terms(
         int32: of every token and sentence end of article after article, its title's first.
     token_ends
         int64, shape (2 x articles,): how many there are up to the end of each title and body.
-    properties, term_ids
-        Of every row, uint8 and uint32.
+    entries
+        Of `clustering.prepare.lexicon.Pages`.
     lead_tokens
         Tokens of a body that are its lead.
     position_bits
@@ -214,7 +146,8 @@ def read_terms(
             words = 0
             for at in range(begin, end):
                 row = rows[at]
-                known = int(properties[row])
+                entry = entries[row, E_TERM]
+                known = int(np.int64(entry >> PROPERTIES_SHIFT))
                 if known & IS_TOKEN == 0:
                     ended = True
                     continue
@@ -229,14 +162,13 @@ def read_terms(
                 word_rows[all_words + words] = row
                 words += 1
                 if known & IS_TERM == 0 or (
-                    known & IS_SHOUTABLE and _is_shouted(rows, properties, at, begin, end)
+                    known & IS_SHOUTABLE and _is_shouted(rows, entries, at, begin, end)
                 ):
                     continue
                 term_rows[terms] = row
-                ids[terms] = term_ids[row]
-                keys[terms] = ((of_article | np.uint64(term_ids[row])) << shift) | np.uint64(
-                    terms - first_term
-                )
+                term = entry & OFFSET_BITS
+                ids[terms] = np.uint32(term)
+                keys[terms] = ((of_article | term) << shift) | np.uint64(terms - first_term)
                 flags[terms] = flag if part == 1 else flag & NUMBER_FLAG
                 sentences[terms] = sentence
                 terms += 1
@@ -265,33 +197,33 @@ def read_terms(
 
 @compiled
 def joined_texts(
-    rows: NDArray[np.int32],
-    pool: UInt8Array,
-    begins: NDArray[np.int64],
-    ends: NDArray[np.int64],
+    rows: NDArray[np.int32], entries: UInt64Array, pool: UInt8Array, is_stem: int
 ) -> tuple[UInt8Array, NDArray[np.int64]]:
-    """Write the texts of rows one behind the other, a space behind each.
+    """Write the folded tokens of rows, or their stems, one behind the other, a space behind each.
 
-    Row r reads ``pool[begins[r] : ends[r]]``. Returns the bytes, and for each text the offset just
-    past its last one.
+    Returns the bytes, and for each text the offset just past its last one.
     """
+    chosen = np.uint64(is_stem)
+    shift = FOLDED_SHIFT + chosen * STEM_FURTHER
     size = 0
     for row in rows:
-        size += ends[row] - begins[row] + 1
+        size += int(np.int64((entries[row, E_TEXT] >> shift) & LENGTH_BITS)) + 1
     data = np.empty(size + _SHORT_TEXT, dtype=np.uint8)
     byte_ends = np.empty(rows.size, dtype=np.int64)
     size = 0
     for text in range(rows.size):
-        begin, end = begins[rows[text]], ends[rows[text]]
-        source, target = np.uint64(begin), np.uint64(size)
-        if end - begin <= _SHORT_TEXT and begin + _SHORT_TEXT <= pool.size:
+        entry = entries[rows[text], E_TEXT]
+        length = (entry >> shift) & LENGTH_BITS
+        source = (entry & OFFSET_BITS) + chosen * ((entry >> FOLDED_SHIFT) & LENGTH_BITS)
+        target = np.uint64(size)
+        if length <= _SHORT_TEXT and source + np.uint64(_SHORT_TEXT) <= np.uint64(pool.size):
             # A fixed length has no branch to foresee; the next text is written over the rest.
             for step in range(np.uint64(_SHORT_TEXT)):
                 data[target + step] = pool[source + step]
         else:
-            for step in range(np.uint64(end - begin)):
+            for step in range(length):
                 data[target + step] = pool[source + step]
-        size += end - begin
+        size += int(np.int64(length))
         byte_ends[text] = size
         data[size] = 0x20
         size += 1
@@ -367,6 +299,7 @@ def heaviest_terms(
         size += min(limit, offsets[article + 1] - offsets[article])
         ends[article] = size
     places = np.empty(size, dtype=np.int64)
+    heaviest = np.empty(min(limit, weights.size), dtype=np.float32)
     for article in range(articles):
         first = ends[article - 1] if article > 0 else 0
         room = ends[article] - first
@@ -376,15 +309,17 @@ def heaviest_terms(
         for place in range(offsets[article], offsets[article + 1]):
             weight = weights[place]
             if filled == room:
-                if weights[places[first + room - 1]] >= weight:
+                if heaviest[room - 1] >= weight:
                     continue
                 at = room - 1
             else:
                 at = filled
                 filled += 1
             # By insertion: of a hundred terms few come in among the heaviest thirty so far.
-            while at > 0 and weights[places[first + at - 1]] < weight:
+            while at > 0 and heaviest[at - 1] < weight:
+                heaviest[at] = heaviest[at - 1]
                 places[first + at] = places[first + at - 1]
                 at -= 1
+            heaviest[at] = weight
             places[first + at] = place
     return ends, places

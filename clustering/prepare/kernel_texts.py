@@ -1,4 +1,4 @@
-"""The compiled passes over whole texts: enough words, known texts in it, one spelling of it."""
+"""The compiled passes over whole texts: known texts in it, one spelling of it."""
 
 from __future__ import annotations
 
@@ -18,139 +18,20 @@ from clustering.prepare.kernel_fold import put_code
 from clustering.prepare.line_classes import (
     FOLDS_APART,
     FOLDS_TO_MANY,
-    HAN,
-    INVISIBLE,
-    LETTER,
-    MARK,
-    NEEDLE_SIZES,
-    NUMBER,
     PIECE_SHIFT,
-    SOUTHEAST,
     SPACE,
 )
+from clustering.prepare.needles import NEEDLE_SIZES
 
-_OF_WORD: Final = LETTER | MARK | NUMBER
-_BEGINS_WORD: Final = LETTER | NUMBER
-_SPACELESS: Final = HAN | SOUTHEAST
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _LONGEST_FOLD: Final = 3
-# Words of a script written without spaces, estimated from its letters: Chinese and Japanese words
-# average about 1.6 characters in news, Thai, Lao, Khmer and Burmese words about 4.
-_HAN_WORDS: Final = 0.6
-_SOUTHEAST_WORDS: Final = 0.25
 
 
 @compiled
-def _words_begun(kind: np.uint32, code: np.uint32, in_word: bool) -> tuple[float, bool]:
-    """How many words begin with a character, and whether it is in one."""
-    if kind & INVISIBLE:
-        return 0.0, in_word
-    if kind & _SPACELESS:
-        if kind & _BEGINS_WORD:
-            return _HAN_WORDS if kind & HAN else _SOUTHEAST_WORDS, False
-        return 0.0, False
-    if in_word:
-        return 0.0, kind & _OF_WORD != 0 or code == APOSTROPHE or code == 0x2019
-    if kind & _BEGINS_WORD:
-        return 1.0, True
-    return 0.0, False
-
-
-@compiled
-def _past_wording(
-    codes: UInt32Array,
-    at: int,
-    wanted: UInt32Array,
-    classes: UInt32Array,
-    folds: UInt32Array,
-    long_folds: UInt32Array,
-) -> int:
-    """End of a folded wording that may stand at a place, white space aside; 0 if it does not."""
-    matched = 0
-    while matched < wanted.size:
-        if classes[wanted[matched]] & SPACE:
-            matched += 1
-            continue
-        if at == codes.size:
-            return 0
-        code = codes[at]
-        kind = classes[code]
-        at += 1
-        # How lines are joined and blanks are squeezed makes no difference, then.
-        if kind & (SPACE | INVISIBLE):
-            continue
-        if kind & FOLDS_TO_MANY:
-            # Rather than to go on with the pieces.
-            return at if long_folds[folds[code], 0] == wanted[matched] else 0
-        if (np.uint32(APOSTROPHE) if code == 0x2019 else folds[code]) != wanted[matched]:
-            return 0
-        matched += 1
-    return at
-
-
-@compiled
-def has_more_words(
-    codes: UInt32Array,
-    classes: UInt32Array,
-    folds: UInt32Array,
-    long_folds: UInt32Array,
-    left_out: UInt32Array,
-    limit: float,
-) -> bool:
-    """Whether a text surely has more words than a limit, sentences of a certain wording left out.
-
-    Parameters
-    ----------
-    codes
-        uint32: the text, or its beginning.
-    classes, folds, long_folds
-        As for `count_lines`.
-    left_out
-        uint32: key of the sentences that do not count, which begins with no blank; may be empty.
-    limit
-        A number of words.
-
-    Returns
-    -------
-    bool
-        ``False`` where the text has hardly more words, or a character has no class yet.
-    """
-    # A sentence that is left out has no more words than this. So one that is only begun where
-    # counting stops makes no difference.
-    most = 0.0
-    in_word = False
-    for place in range(left_out.size):
-        kind = classes[left_out[place]]
-        if kind == 0:
-            return False
-        more, in_word = _words_begun(kind, left_out[place], in_word)
-        most += more
-    enough = limit + most + 1.0
-    words = 0.0
-    in_word = False
-    at, past = 0, 0
-    while at < codes.size:
-        code = codes[np.uint64(at)]
-        kind = classes[code]
-        if kind == 0:
-            return False
-        more, in_word = _words_begun(kind, code, in_word)
-        words += more
-        if words > enough:
-            return True
-        if (
-            left_out.size
-            and at >= past
-            and kind & _BEGINS_WORD
-            and (folds[code] == left_out[0] or kind & FOLDS_TO_MANY)
-        ):
-            past_other = _past_wording(codes, at, left_out, classes, folds, long_folds)
-            if past_other:
-                # As many words as it may have do not count.
-                enough += most
-                past = past_other
-        at += 1
-    return False
+def _begins(packed: np.uint64, pieces: UInt8Array, size: int) -> int:
+    """Return what is known of the last few characters; see `line_classes.piece_place`."""
+    kept = packed & ((np.uint64(1) << np.uint64(PIECE_SHIFT * size)) - np.uint64(1))
+    return int(pieces[np.uint64(kept * _GOLDEN) >> np.uint64(48)])
 
 
 @compiled
@@ -162,6 +43,7 @@ def find_needles(
     long_folds: UInt32Array,
     slots: UInt64Array,
     numbers: NDArray[np.int32],
+    pieces: UInt8Array,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Find where beginnings of certain texts stand in lines, case aside.
 
@@ -169,8 +51,8 @@ def find_needles(
     ----------
     codes, line_ends, classes, folds, long_folds
         As for `count_lines`.
-    slots, numbers
-        Of `clustering.prepare.line_classes.NeedleTable`.
+    slots, numbers, pieces
+        Of `clustering.prepare.needles.NeedleTable`.
 
     Returns
     -------
@@ -185,7 +67,7 @@ def find_needles(
     begin = 0
     for line in range(line_ends.size):
         packed = np.uint64(0)
-        size = 0
+        size, pairs, fours = 0, 0, 0
         seen = np.uint32(0)
         for at in range(begin, line_ends[line]):
             code = codes[np.uint64(at)]
@@ -201,6 +83,13 @@ def find_needles(
                     break
                 packed = (packed << np.uint64(PIECE_SHIFT)) ^ np.uint64(fold)
                 size += 1
+                # Which sizes may end here: those of the two and of the four characters that a
+                # needle may begin with, and of what they become with one or two more.
+                pairs = (pairs << 1) | (_begins(packed, pieces, 2) & 2)
+                fours = (fours << 1) | (_begins(packed, pieces, 4) & 4)
+                may_end = (pairs & 6) | (fours & 20)
+                if may_end == 0:
+                    continue
                 for wanted in NEEDLE_SIZES:
                     if size < wanted:
                         break

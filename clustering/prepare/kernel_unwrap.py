@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.articles import UInt32Array
+from clustering.articles import UInt8Array, UInt32Array
 from clustering.compiled import compiled
 from clustering.prepare.code_points import (
     BAR,
@@ -17,195 +17,213 @@ from clustering.prepare.code_points import (
     SPACE_SIGN,
     TAB,
 )
+from clustering.prepare.kernel_margins import (
+    ends_sentence,
+    may_hold_full_stops,
+    reach,
+    wrap_width,
+)
 from clustering.prepare.line_classes import (
-    AFTER,
-    BEFORE_BAR,
     BLANK,
     BULLET,
-    ENDS,
     HAN,
     INVISIBLE,
-    KNOWN,
     LINE_END,
     LOWER,
-    SPACE,
-    UPPER,
 )
 
 # What `unwrap_lines` says of a text.
 UNWRAPPED: Final = 0
 NOT_MET: Final = 1
 HAS_BARS: Final = 2
+# What it is told of each, and says.
+BARS_READ: Final = 1
+BARS_FOUND: Final = 2
 _NOT_JUST_WRITTEN: Final = BLANK | INVISIBLE | LINE_END
-# A line has to be this long before it can have been broken at a margin.
-_MIN_WRAP_WIDTH: Final = 36
-_MAX_WRAP_WIDTH: Final = 110
 _TAB_WIDTH: Final = 4
+_BLOCK: Final = 32
+_FIRST_PRINTED: Final = np.uint32(0x20)
+_FIRST_INK: Final = np.uint32(0x21)
+_LAST_PRINTED: Final = np.uint32(0x7E)
 
 
 @compiled
-def ends_sentence(codes: UInt32Array, begin: int, end: int, classes: UInt32Array) -> bool:
-    """Whether a piece of text ends as a sentence does, quotes and brackets after it left aside."""
-    at = end
-    while at > begin and classes[codes[at - 1]] & AFTER:
-        at -= 1
-    return at > begin and classes[codes[at - 1]] & ENDS != 0
+def _is_plain(given: UInt32Array, at: int) -> bool:
+    """Whether a block is copied as it is: ASCII, without double blanks and breaks of lines.
 
-
-@compiled
-def _has_bar(codes: UInt32Array, classes: UInt32Array) -> bool:
-    """Whether a bar may be a Hindi full stop."""
-    for at in range(codes.size):
-        if codes[at] == BAR:
-            before = at - 1
-            while before >= 0 and classes[codes[before]] & (SPACE | INVISIBLE):
-                before -= 1
-            if before >= 0 and classes[codes[before]] & BEFORE_BAR:
-                return True
-    return False
-
-
-@compiled
-def _reach(indents: NDArray[np.int64]) -> tuple[int, int]:
-    """Least and most of the indents; numpy's own would take half a second to compile."""
-    least = most = indents[0]
-    for indent in indents:
-        least = min(least, indent)
-        most = max(most, indent)
-    return least, most
-
-
-@compiled
-def _wrap_width(
-    rows: UInt32Array, ends: NDArray[np.int64], indents: NDArray[np.int64], classes: UInt32Array
-) -> int:
-    """Width in characters at which a text was wrapped, or 0 if it was not.
-
-    Wrapped text shows itself twice: no line passes the margin, and most lines that are followed
-    by another one without a blank between stop close to it. A list of headlines has ragged ends.
+    What stands behind it, which is there, is no blank that would have to be joined with its last.
     """
-    # No literal one, with which what is called would be compiled once more.
-    zero = min(0, ends.size)
-    width = 0
-    begin = zero
-    for row in range(ends.size):
-        width = max(width, ends[row] - begin)
-        begin = ends[row]
-    if not _MIN_WRAP_WIDTH <= width <= _MAX_WRAP_WIDTH:
-        return 0
-    pairs, lowered, full_open, full, open_ends = 0, 0, 0, 0, 0
-    begin = zero
-    for row in range(ends.size - 1):
-        end = ends[row]
-        if end > begin and ends[row + 1] > end and indents[row + 1] <= indents[row] + 1:
-            pairs += 1
-            lowered += classes[rows[end]] & LOWER != 0
-            full += end - begin >= 0.8 * width
-            if not ends_sentence(rows, begin, end, classes):
-                open_ends += 1
-                full_open += end - begin >= 0.7 * width
-        begin = end
-    if pairs == 0:
-        return 0
-    if lowered >= 0.35 * pairs:
-        return width
-    least_indent, most_indent = _reach(indents)
-    if most_indent >= 2 and least_indent == 0 and full_open >= 0.5 * pairs:
-        # Indented paragraphs, and rows that run up to the margin with their sentence open.
-        return width
-    for at in range(rows.size):
-        if classes[rows[at]] & (UPPER | LOWER):
-            return 0
-    return width if pairs >= 3 and full >= 0.7 * pairs and 0.7 * pairs <= open_ends else 0
+    bad = np.uint32(0)
+    for step in range(np.uint64(_BLOCK)):
+        code = given[np.uint64(at) + step]
+        behind = given[np.uint64(at) + step + np.uint64(1)]
+        is_blank = np.uint32(code == SPACE_SIGN)
+        bad |= np.uint32(np.uint32(code - _FIRST_PRINTED) > _LAST_PRINTED - _FIRST_PRINTED)
+        bad |= np.uint32(code == BAR)
+        bad |= is_blank & np.uint32(np.uint32(behind - _FIRST_INK) > _LAST_PRINTED - _FIRST_INK)
+    return bool(bad == 0)
 
 
 @compiled
-def unwrap_lines(
-    given: UInt32Array, classes: UInt32Array, bars_are_read: bool
-) -> tuple[int, UInt32Array, NDArray[np.int64]]:
-    r"""Split a text into stripped, non-empty lines, joining lines that were broken at a margin.
+def _rows_of(
+    given: UInt32Array,
+    first: int,
+    last: int,
+    classes: UInt32Array,
+    rows: UInt32Array,
+    row_ends: NDArray[np.int64],
+    indents: NDArray[np.int64],
+) -> tuple[int, int, bool]:
+    """Write the rows of ``given[first:last]`` without what is blank around them.
 
-    Parameters
-    ----------
-    given
-        uint32: the text's code points.
-    classes
-        Of `clustering.prepare.line_classes.CharacterClasses`.
-    bars_are_read
-        Whether bars that may be Hindi full stops were looked at already.
-
-    Returns
-    -------
-    status
-        ``UNWRAPPED``; or ``NOT_MET`` where a character has no class yet, or ``HAS_BARS``, with the
-        rest empty.
-    codes
-        uint32: the lines, a line feed between any two.
-    line_ends
-        int64, shape (lines,): where each ends in ``codes``. The next begins one further.
+    Returns their number, -1 where a character has no class yet; their characters; and whether there
+    is a bar.
     """
-    nothing = np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64)
-    every = np.uint32(KNOWN)
-    bars = 0
-    ends = 1
-    for at in range(given.size):
-        code = given[np.uint64(at)]
-        kind = classes[code]
-        every &= kind
-        bars += code == BAR
-        ends += (kind & LINE_END != 0) + (code == 0x2029)
-    if every == 0:
-        return NOT_MET, nothing[0], nothing[1]
-    if bars and not bars_are_read and _has_bar(given, classes):
-        return HAS_BARS, nothing[0], nothing[1]
-    zero = min(0, ends)
-    rows = np.empty(given.size, dtype=np.uint32)
-    row_ends = np.empty(ends, dtype=np.int64)
-    indents = np.empty(ends, dtype=np.int64)
     count = 0
     size = 0
-    begin = zero
+    begin = 0
     indent = 0
     is_blank = False
-    for at in range(given.size + 1):
+    has_bar = False
+    at = first
+    next_block = first
+    while at <= last:
         code = np.uint32(LINE_FEED)
         kind = np.uint32(LINE_END)
-        if at < given.size:
+        if at < last:
             code = given[np.uint64(at)]
+            if code > SPACE_SIGN and at >= next_block and at + _BLOCK < last and not is_blank:
+                if _is_plain(given, at):
+                    for step in range(np.uint64(_BLOCK)):
+                        rows[np.uint64(size) + step] = given[np.uint64(at) + step]
+                    size += _BLOCK
+                    at += _BLOCK
+                    continue
+                # What is not plain may stand anywhere in it.
+                next_block = at + _BLOCK
             kind = classes[code]
+            if kind == 0:
+                return -1, 0, False
         if kind & _NOT_JUST_WRITTEN == 0:
             if is_blank and size > begin:
                 rows[size] = SPACE_SIGN
                 size += 1
             is_blank = False
+            has_bar |= code == BAR
             rows[size] = code
             size += 1
         elif kind & LINE_END:
-            if code == LINE_FEED and 0 < at < given.size and given[at - 1] == CARRIAGE_RETURN:
-                continue
-            row_ends[count] = size
-            indents[count] = indent
-            count += 1
-            if code == 0x2029:
+            if code != LINE_FEED or not first < at < last or given[at - 1] != CARRIAGE_RETURN:
                 row_ends[count] = size
-                indents[count] = 0
+                indents[count] = indent
                 count += 1
-            begin = size
-            indent = 0
-            is_blank = False
+                if code == 0x2029:
+                    row_ends[count] = size
+                    indents[count] = 0
+                    count += 1
+                begin = size
+                indent = 0
+                is_blank = False
         elif kind & BLANK:
             is_blank = True
             if size == begin:
                 indent += _TAB_WIDTH - indent % _TAB_WIDTH if code == TAB else 1
-    rows = rows[:size]
-    row_ends = row_ends[:count]
-    indents = indents[:count]
-    width = _wrap_width(rows, row_ends, indents, classes)
-    has_indents = _reach(indents)[1] >= 2
-    codes = np.empty(size + count, dtype=np.uint32)
-    line_ends = np.empty(count, dtype=np.int64)
-    lines = 0
-    written = zero
+        at += 1
+    return count, size, has_bar
+
+
+@compiled
+def unwrap_lines(
+    given: UInt32Array,
+    text_ends: NDArray[np.int64],
+    classes: UInt32Array,
+    bars: UInt8Array,
+) -> tuple[int, UInt32Array, NDArray[np.int64], NDArray[np.int64]]:
+    r"""Split texts into stripped, non-empty lines, joining lines that were broken at a margin.
+
+    Parameters
+    ----------
+    given
+        uint32: the texts' code points, one behind the other.
+    text_ends
+        int64, shape (texts,): where each ends in ``given``.
+    classes
+        Of `clustering.prepare.line_classes.CharacterClasses`.
+    bars
+        uint8, shape (texts,): ``BARS_READ`` where bars that may be Hindi full stops were looked at
+        already. The others that have such bars become ``BARS_FOUND``.
+
+    Returns
+    -------
+    status
+        ``UNWRAPPED``; or ``NOT_MET`` where a character has no class yet, with the rest empty; or
+        ``HAS_BARS`` where some texts have to be looked at.
+    codes
+        uint32: the lines, a line feed between any two.
+    line_ends
+        int64, shape (lines,): where each ends in ``codes``. The next begins one further.
+    text_lines
+        int64, shape (texts,): how many lines there are up to the end of each text.
+    """
+    nothing = np.empty(0, dtype=np.int64)
+    longest = 0
+    first = 0
+    for text in range(text_ends.size):
+        longest = max(longest, text_ends[text] - first)
+        first = text_ends[text]
+    # A break of paragraphs is two ends of lines. What is not written is never mapped to memory.
+    rows = np.empty(longest + _BLOCK, dtype=np.uint32)
+    row_ends = np.empty(2 * longest + 2, dtype=np.int64)
+    indents = np.empty(2 * longest + 2, dtype=np.int64)
+    codes = np.empty(given.size + text_ends.size, dtype=np.uint32)
+    line_ends = np.empty(given.size + 1, dtype=np.int64)
+    status = UNWRAPPED
+    text_lines = np.empty(text_ends.size, dtype=np.int64)
+    # Zero, but no literal one: what is called with literals would be compiled twice.
+    first = min(0, text_ends.size)
+    written, lines = first, first
+    for text in range(text_ends.size):
+        last = text_ends[text]
+        count, size, has_bar = _rows_of(given, first, last, classes, rows, row_ends, indents)
+        if count < 0:
+            return NOT_MET, codes[:0], nothing, nothing
+        if has_bar and bars[text] != BARS_READ and may_hold_full_stops(given[first:last], classes):
+            bars[text] = BARS_FOUND
+            status = HAS_BARS
+        written, lines = _join_rows(
+            rows[:size],
+            row_ends[:count],
+            indents[:count],
+            classes,
+            codes,
+            line_ends,
+            written,
+            lines,
+        )
+        text_lines[text] = lines
+        first = last
+    return status, codes[:written], line_ends[:lines], text_lines
+
+
+@compiled
+def _join_rows(
+    rows: UInt32Array,
+    row_ends: NDArray[np.int64],
+    indents: NDArray[np.int64],
+    classes: UInt32Array,
+    codes: UInt32Array,
+    line_ends: NDArray[np.int64],
+    written: int,
+    lines: int,
+) -> tuple[int, int]:
+    """Write a text's lines behind those of others; returns how many characters and lines these are.
+
+    There are ``written`` characters and ``lines`` lines before it.
+    """
+    zero = min(0, lines)
+    count = row_ends.size
+    width = wrap_width(rows, row_ends, indents, classes)
+    has_indents = reach(indents)[1] >= 2
     head = 0
     above = 0
     begin = zero
@@ -267,4 +285,4 @@ def unwrap_lines(
         lines += 1
         above = end - begin
         begin = end
-    return UNWRAPPED, codes[:written], line_ends[:lines]
+    return written, lines

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -112,6 +112,7 @@ _VOTES_LEAD = 1.5
 _MODEL_LEAD_NATS = 4.0
 
 
+@lru_cache(1024)
 def normalised_tag(tag: str) -> str:
     """Return the language code of a BCP 47 tag: ``"en-US"`` → ``"en"``.
 
@@ -131,7 +132,7 @@ def dominant_script(text: str) -> str:
     ``"kana"`` for any mixture of Han and kana that only Japanese has. Empty without letters.
     """
     sample = text[:_SAMPLE_CHARACTERS]
-    if not _BEYOND_LATIN.search(sample):
+    if sample.isascii() or not _BEYOND_LATIN.search(sample):
         return "latin" if any(map(str.isalpha, sample)) else ""
     points = np.frombuffer(sample.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     scripts = _BOUNDARY_SCRIPTS[np.searchsorted(_BOUNDARY_POINTS, points, side="right") - 1]

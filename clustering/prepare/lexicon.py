@@ -10,12 +10,14 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain, compress
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from clustering.articles import UInt8Array, UInt32Array
+from clustering.articles import UInt8Array, UInt32Array, UInt64Array
+from clustering.prepare.kernel_rows import place_rows
 from clustering.prepare.kernel_terms import (
     BEGINS_WITH_LETTER,
     CAPITALISED_FLAG,
@@ -25,15 +27,16 @@ from clustering.prepare.kernel_terms import (
     IS_TOKEN,
     IS_UPPER,
     NUMBER_FLAG,
-    place_rows,
 )
 from clustering.prepare.languages import UNKNOWN_LANGUAGE
+from clustering.prepare.line_classes import codes_of
 from clustering.prepare.shipped import shipped_stop_words
-from clustering.prepare.stems import bare_word, stem, term_id
+from clustering.prepare.stems import ELISIONS, bare_word, encoded_term_id, stem, stems
 from clustering.prepare.tokens import TOKEN_LENGTH_LIMIT, fold, is_number
 
 _FIRST_ROWS = 1 << 12
 _UNITS_A_ROW = 16
+_NO_NUMBERS: NDArray[np.int64] = np.zeros((5, 0), dtype=np.int64)
 
 _CONTRACTION = re.compile(
     r".+(?:n't|'(?:ll|re|ve|d|m))|(?:are|can|could|did|do|does|is|was|wo|would)nt"
@@ -56,52 +59,49 @@ class Pages:
     Attributes
     ----------
     slots
-        int32: rows by the hash of their spelling, see `kernel_terms.find_rows`.
+        int32: rows by the hash of their spelling, see `kernel_rows.find_rows`.
+    entries
+        uint64, shape (rows, 4): all that is mostly asked of a row, which costs one look at memory.
+        Two numbers for a short spelling of ASCII, see there; where its text begins in ``texts``
+        (32 bits), and how many bytes the folded token and its stem have (16 each); the id of the
+        stem, 0 for none (32 bits), and properties, bits of `kernel_terms`.
     spellings, spelling_ends
         uint32 and int64: code points of the spellings, row after row.
     texts
         uint8: UTF-8, row after row, the folded token and then its stem.
-    text_begins, folded_ends, stem_ends
-        int64: where they stand.
-    term_ids, properties
-        uint32 and uint8: id of the stem, 0 for none; bits of `kernel_terms`.
     """
 
     slots: NDArray[np.int32]
+    entries: UInt64Array
     spellings: UInt32Array
     spelling_ends: NDArray[np.int64]
     texts: UInt8Array
-    text_begins: NDArray[np.int64]
-    folded_ends: NDArray[np.int64]
-    stem_ends: NDArray[np.int64]
-    term_ids: UInt32Array
-    properties: UInt8Array
 
     @classmethod
     def of(cls, rows: int, code_points: int, text_bytes: int) -> Pages:
         """Return empty pages with room for so much; ``rows`` is a power of two."""
         return cls(
             slots=np.full(4 * rows, -1, dtype=np.int32),
+            entries=np.zeros((rows, 4), dtype=np.uint64),
             spellings=np.zeros(code_points, dtype=np.uint32),
             spelling_ends=np.zeros(rows + 1, dtype=np.int64),
             texts=np.zeros(text_bytes, dtype=np.uint8),
-            text_begins=np.zeros(rows + 1, dtype=np.int64),
-            folded_ends=np.zeros(rows, dtype=np.int64),
-            stem_ends=np.zeros(rows, dtype=np.int64),
-            term_ids=np.zeros(rows, dtype=np.uint32),
-            properties=np.zeros(rows, dtype=np.uint8),
         )
 
     def grown(self, filled: int, rows: int, code_points: int, text_bytes: int) -> Pages:
         """Return larger pages with the same first ``filled`` rows."""
         pages = Pages.of(rows, code_points, text_bytes)
-        for name in ("spellings", "texts", "folded_ends", "stem_ends", "term_ids", "properties"):
+        for name in ("entries", "spellings", "spelling_ends", "texts"):
             old = getattr(self, name)
-            getattr(pages, name)[: old.size] = old
-        pages.spelling_ends[: filled + 1] = self.spelling_ends[: filled + 1]
-        pages.text_begins[: filled + 1] = self.text_begins[: filled + 1]
-        place_rows(pages.slots, pages.spellings, pages.spelling_ends, 0, filled)
+            getattr(pages, name)[: len(old)] = old
+        pages.place(_NO_NUMBERS, 0, filled)
         return pages
+
+    def place(self, numbers: NDArray[np.int64], begin: int, end: int) -> None:
+        """Fill rows in and let them be found; see `kernel_rows.place_rows`."""
+        place_rows(
+            self.slots, self.entries, self.spellings, self.spelling_ends, numbers, begin, end
+        )
 
 
 class Lexicon:
@@ -123,7 +123,11 @@ class Lexicon:
         self.rows = _Rows(self.rows_of)
         self.pages = Pages.of(_FIRST_ROWS, _UNITS_A_ROW * _FIRST_ROWS, _UNITS_A_ROW * _FIRST_ROWS)
         self._stop_words = stop_words
+        # Elsewhere there may be an article before the word, too.
+        self._possessives = ("'s", "’s") if lang not in ELISIONS else ()
         self._lock = threading.Lock()
+        self._spelling_codes = 0
+        self._text_bytes = 0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -139,78 +143,117 @@ class Lexicon:
 
     def _add(self, tokens: Sequence[str]) -> None:
         """Make rows for different spellings, of up to `TOKEN_LENGTH_LIMIT` characters."""
-        looked_at = [self._looked_at(token) for token in tokens]
+        folded, stemmed, properties = self._looked_at(tokens)
         with self._lock:
-            new = [
-                (token, *known)
-                for token, known in zip(tokens, looked_at, strict=True)
-                if token not in self.rows
-            ]
-            if not new:
+            spelled = tokens
+            if any(token in self.rows for token in tokens):
+                # Another thread has met some of them meanwhile.
+                is_new = [token not in self.rows for token in tokens]
+                spelled, folded = list(compress(tokens, is_new)), list(compress(folded, is_new))
+                stemmed = list(compress(stemmed, is_new))
+                properties = list(compress(properties, is_new))
+            if not spelled:
                 return
-            row, last = len(self.rows), len(self.rows) + len(new)
-            spelling = np.frombuffer("".join([each[0] for each in new]).encode("utf-32-le"), "<u4")
-            text = np.frombuffer(b"".join([part for each in new for part in each[1:3]]), np.uint8)
+            row, last = len(self.rows), len(self.rows) + len(spelled)
+            spelling = codes_of("".join(spelled))
+            text = np.frombuffer(
+                b"".join(chain.from_iterable(zip(folded, stemmed, strict=True))), np.uint8
+            )
+            ids = [encoded_term_id(each) if each else 0 for each in stemmed]
+            lengths = [
+                [len(each) for each in spelled],
+                [len(each) for each in folded],
+                [len(each) for each in stemmed],
+            ]
+            begin, text_begin = self._spelling_codes, self._text_bytes
             pages = self._with_room(row, last, spelling.size, text.size)
-            begin, text_begin = int(pages.spelling_ends[row]), int(pages.text_begins[row])
-            pages.spellings[begin : begin + spelling.size] = spelling
-            pages.texts[text_begin : text_begin + text.size] = text
-            folded_ends, stem_ends, spelling_ends = [], [], []
-            for token, folded, stemmed, _, _ in new:
-                begin += len(token)
-                spelling_ends.append(begin)
-                folded_ends.append(text_begin + len(folded))
-                text_begin += len(folded) + len(stemmed)
-                stem_ends.append(text_begin)
-            pages.spelling_ends[row + 1 : last + 1] = spelling_ends
-            pages.text_begins[row + 1 : last + 1] = stem_ends
-            pages.folded_ends[row:last] = folded_ends
-            pages.stem_ends[row:last] = stem_ends
-            pages.term_ids[row:last] = [each[3] for each in new]
-            pages.properties[row:last] = [each[4] for each in new]
+            self._spelling_codes += spelling.size
+            self._text_bytes += text.size
+            pages.spellings[begin : self._spelling_codes] = spelling
+            pages.texts[text_begin : self._text_bytes] = text
             # Last: from now on other threads find them.
-            place_rows(pages.slots, pages.spellings, pages.spelling_ends, row, last)
-            self.rows.update(zip([each[0] for each in new], range(row, last), strict=True))
+            pages.place(np.array([*lengths, ids, properties], dtype=np.int64), row, last)
+            self.rows.update(zip(spelled, range(row, last), strict=True))
 
     def _with_room(self, row: int, last: int, code_points: int, text_bytes: int) -> Pages:
         """Return pages with room for rows up to ``last``, of so much more."""
         pages = self.pages
-        rows = pages.properties.size
+        rows = len(pages.entries)
         while (
             last > rows
-            or pages.spelling_ends[row] + code_points > pages.spellings.size
-            or pages.text_begins[row] + text_bytes > pages.texts.size
+            or self._spelling_codes + code_points > pages.spellings.size
+            or self._text_bytes + text_bytes > pages.texts.size
         ):
             rows *= 2
             units = _UNITS_A_ROW * rows
             pages = self.pages = pages.grown(row, rows, units, units)
         return pages
 
-    def _looked_at(self, token: str) -> tuple[bytes, bytes, int, int]:
-        """Return a spelling folded, its stem, empty for none, the stem's id, and properties."""
+    def _looked_at(self, tokens: Sequence[str]) -> tuple[list[bytes], list[bytes], list[int]]:
+        """Return each spelling folded, its stem, empty for none, and its properties."""
+        all_folded: list[str] = []
+        all_stems: list[str] = []
+        all_properties: list[int] = []
+        words: list[str] = []
+        places: list[int] = []
+        for place, token in enumerate(tokens):
+            # Most new spellings are plain words, with their possessives, and numbers; the long way
+            # finds the same of them.
+            bare = token[:-2] if token.endswith(self._possessives) else token
+            if not (bare.isascii() and bare.isalpha()):
+                if token.isascii() and token.isdigit():
+                    folded = word_stem = token.lstrip("0") or "0"
+                    properties = NUMBER_FLAG | IS_TERM | IS_TOKEN
+                else:
+                    folded, word_stem, properties = self._looked_at_one(token)
+                all_folded.append(folded)
+                all_stems.append(word_stem)
+                all_properties.append(properties)
+                continue
+            word = bare.lower()
+            folded = word if bare is token else f"{word}'s"
+            properties = IS_TOKEN | BEGINS_WITH_LETTER
+            if bare != word:
+                properties |= _capitals(token)
+            word_stem = ""
+            if not (
+                len(folded) == 1
+                or folded in self._stop_words
+                or word in self._stop_words
+                or (word.endswith("nt") and self._is_contraction(folded))
+            ):
+                properties |= IS_TERM
+                words.append(word)
+                places.append(place)
+            elif properties & IS_UPPER and len(folded) > 1:
+                properties |= IS_TERM | IS_SHOUTABLE
+                word_stem = folded.upper()
+            all_folded.append(folded)
+            all_stems.append(word_stem)
+            all_properties.append(properties)
+        for place, word_stem in zip(places, stems(words, self.lang), strict=True):
+            all_stems[place] = word_stem
+        return (
+            [each.encode() for each in all_folded],
+            [each.encode() for each in all_stems],
+            all_properties,
+        )
+
+    def _looked_at_one(self, token: str) -> tuple[str, str, int]:
         folded = fold(token)
         word_stem, properties = self._read(token, folded) if folded else ("", 0)
         if token[0].isalpha():
             properties |= BEGINS_WITH_LETTER
         if token.isupper():
             properties |= IS_UPPER
-        return (
-            folded.encode(),
-            word_stem.encode(),
-            term_id(word_stem) if word_stem else 0,
-            properties,
-        )
+        return folded, word_stem, properties
 
     def _read(self, token: str, folded: str) -> tuple[str, int]:
         """Return the stem, empty for a stop word, and the properties of a spelling."""
         if is_number(folded):
             return folded, NUMBER_FLAG | IS_TERM | IS_TOKEN
         is_upper = token.isupper()
-        properties = IS_TOKEN
-        if token[0].isupper():
-            properties |= CAPITALISED_FLAG
-            if len(token) == 1 or (len(token) <= 3 and not is_upper):
-                properties |= IS_ABBREVIATION
+        properties = IS_TOKEN | _capitals(token)
         if not self._is_stop_word(folded):
             return stem(folded, self.lang), properties | IS_TERM
         if is_upper and len(folded) > 1:
@@ -223,7 +266,23 @@ class Lexicon:
             return True
         if len(folded) == 1:
             return not _IDEOGRAPH.match(folded)
+        return self._is_contraction(folded)
+
+    def _is_contraction(self, folded: str) -> bool:
         return self.lang == "en" and _CONTRACTION.fullmatch(folded) is not None
+
+
+def _capitals(token: str) -> int:
+    """Return what the capitals of a spelling say of it."""
+    properties = 0
+    is_upper = token.isupper()
+    if is_upper:
+        properties |= IS_UPPER
+    if token[0].isupper():
+        properties |= CAPITALISED_FLAG
+        if len(token) == 1 or (len(token) <= 3 and not is_upper):
+            properties |= IS_ABBREVIATION
+    return properties
 
 
 class _Rows(dict[str, int]):

@@ -69,6 +69,8 @@ MENU_ENTRY: Final = 8
 RAIL_HEADER: Final = 16
 DATE_WORD: Final = 32
 
+WORD_TABLE_BITS: Final = 8
+
 # Of hashed pieces of lines.
 BEGINS_FURNITURE: Final = 1
 SHORT_PHRASE: Final = 2
@@ -85,7 +87,8 @@ last six have left a 64-bit number by then, or are in bits that are cut off."""
 _BLOCK: Final = 256
 _CODE_POINTS: Final = 0x110000
 _LONGEST_FOLD: Final = 3
-_PIECE_BITS: Final = 16
+_LETTERS: Final = 16
+PIECE_BITS: Final = 16
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 _MASK64: Final = (1 << 64) - 1
 
@@ -127,19 +130,43 @@ _PATTERNS: Final = tuple(
 
 
 def hash_of(codes: Iterable[int]) -> int:
-    """Return the 64 bits by which the compiled pass knows a word or a key; never 0."""
-    mixed = _GOLDEN
-    for code in codes:
+    """Return the 64 bits by which the compiled pass knows a word or a key; never 0.
+
+    Of up to sixteen characters of ASCII it is a hash of two numbers of eight bytes, as the
+    processor reads them from memory; others go through four hashes by turns.
+    """
+    given = list(codes)
+    if len(given) <= _LETTERS and max(given, default=0) < 0x80:
+        data = bytes(given).ljust(_LETTERS, b"\0")
+        first, second = (int.from_bytes(data[k : k + 8], "little") for k in (0, 8))
+        mixed = ((_GOLDEN ^ first) * _GOLDEN) & _MASK64
+        mixed = ((mixed ^ (mixed >> 32) ^ second) * _GOLDEN) & _MASK64
+        return mixed or 1
+    lanes = [_GOLDEN] * 4
+    whole = len(given) // 4 * 4
+    for at, code in enumerate(given[:whole]):
+        lanes[at % 4] = ((lanes[at % 4] ^ code) * _GOLDEN) & _MASK64
+    mixed = begun_hash(len(given), lanes)
+    for code in given[whole:]:
         mixed = ((mixed ^ code) * _GOLDEN) & _MASK64
     return mixed or 1
 
 
+def begun_hash(characters: int, lanes: Sequence[int] = (_GOLDEN,) * 4) -> int:
+    """Return a hash of so many characters before the last ones, fewer than four, are taken in."""
+    mixed = characters
+    for lane in lanes:
+        mixed = ((mixed ^ lane) * _GOLDEN) & _MASK64
+    return mixed
+
+
 def piece_place(codes: Sequence[int]) -> int:
     """Return the place of up to six folded characters in ``WordTable.pieces``."""
-    return (_packed(codes) * _GOLDEN & _MASK64) >> (64 - _PIECE_BITS)
+    return (packed_codes(codes) * _GOLDEN & _MASK64) >> (64 - PIECE_BITS)
 
 
-def _packed(codes: Sequence[int]) -> int:
+def packed_codes(codes: Sequence[int]) -> int:
+    """Return up to six folded characters as one number."""
     packed = 0
     for code in codes:
         packed = packed << PIECE_SHIFT ^ code
@@ -210,16 +237,14 @@ class WordTable:
     Attributes
     ----------
     slots
-        uint64, a power of two of them: hashes, 0 where there is none.
-    bits
-        uint8, shape of ``slots``: what the word or key in a slot is.
+        uint64, a power of two of them: of a hash the upper 56 bits, and in the others what the word
+        or key is; 0 where there is none.
     pieces
         uint8, shape (65536,): which kinds of phrases have a piece with this hash. A piece that is
         not there is in no phrase; one that is may still be another.
     """
 
     slots: UInt64Array
-    bits: UInt8Array
     pieces: UInt8Array
 
     @classmethod
@@ -240,13 +265,12 @@ class WordTable:
             known[hashed] = known.get(hashed, 0) | bits
         size = 1 << (4 * len(known)).bit_length()
         slots = np.zeros(size, dtype=np.uint64)
-        values = np.zeros(size, dtype=np.uint8)
         for hashed, bits in known.items():
             slot = hashed >> 32 & size - 1
             while slots[slot]:
                 slot = slot + 1 & size - 1
-            slots[slot], values[slot] = hashed, bits
-        pieces = np.zeros(1 << _PIECE_BITS, dtype=np.uint8)
+            slots[slot] = hashed >> WORD_TABLE_BITS << WORD_TABLE_BITS | bits
+        pieces = np.zeros(1 << PIECE_BITS, dtype=np.uint8)
         for texts, long, short in (
             (phrases, LONG_PHRASE, SHORT_PHRASE),
             (credit_marks, LONG_CREDIT, SHORT_CREDIT),
@@ -260,48 +284,7 @@ class WordTable:
         for start in starts:
             codes = [ord(each) for each in start.replace("’", "'")]
             pieces[piece_place(codes[:PIECE_BEGIN])] |= BEGINS_FURNITURE
-        return cls(slots, values, pieces)
-
-
-NEEDLE_SIZES: Final = (2, 3, 4, 6)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NeedleTable:
-    """Beginnings of texts that are looked for all at once.
-
-    Attributes
-    ----------
-    slots
-        uint64, a power of two of them: a beginning of one of ``NEEDLE_SIZES``, 0 where there is
-        none.
-    numbers
-        int32, shape of ``slots``: which beginning is in a slot.
-    owners
-        For each beginning, the texts that begin so, and whose they are.
-    """
-
-    slots: UInt64Array
-    numbers: NDArray[np.int32]
-    owners: tuple[tuple[tuple[str, int], ...], ...]
-
-    @classmethod
-    def of(cls, needles: Iterable[tuple[str, int]]) -> NeedleTable:
-        """Build it of texts, case folded and of two characters or more, and whose they are."""
-        owners: dict[int, list[tuple[str, int]]] = {}
-        for needle, owner in needles:
-            size = max(size for size in NEEDLE_SIZES if size <= len(needle))
-            packed = _packed(list(map(ord, needle[:size])))
-            owners.setdefault(packed << 3 | size, []).append((needle, owner))
-        count = 1 << (4 * len(owners)).bit_length()
-        slots = np.zeros(count, dtype=np.uint64)
-        numbers = np.zeros(count, dtype=np.int32)
-        for number, packed in enumerate(owners):
-            slot = ((packed * _GOLDEN & _MASK64) >> 32) & count - 1
-            while slots[slot]:
-                slot = slot + 1 & count - 1
-            slots[slot], numbers[slot] = packed, number
-        return cls(slots, numbers, tuple(map(tuple, owners.values())))
+        return cls(slots, pieces)
 
 
 def codes_of(text: str) -> UInt32Array:
@@ -309,10 +292,9 @@ def codes_of(text: str) -> UInt32Array:
 
     Always in a writable array, for a compiled loop is another one where it is not.
     """
-    if text.isascii():
-        return np.frombuffer(text.encode(), dtype=np.uint8).astype(np.uint32)
-    encoded = text.encode("utf-32-le", "surrogatepass")
-    return np.frombuffer(encoded, dtype="<u4").astype(np.uint32)
+    # numpy keeps a string as its code points: one copy, whatever they are. Of an empty one it keeps
+    # a null.
+    return np.array([text]).view(np.uint32)[: len(text)]
 
 
 def ends_of(rows: Sequence[str]) -> NDArray[np.int64]:

@@ -37,6 +37,8 @@ LONG_LINE: Final = 1
 """Bit of a line's hash: it has ``SHORT_LINE_WORDS`` words or more."""
 SENTENCE_LINE: Final = 2
 """Bit of a line's hash: it is a full sentence of prose."""
+KEY_BITS: Final = 0xFFFFFFFC
+"""Bits of a line's hash that are of its key."""
 SHORT_LINE_WORDS: Final = 25.0
 
 # Columns of the features of a line by itself, in the order of `boilerplate_features`.

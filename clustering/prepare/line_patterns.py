@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 import regex
@@ -73,3 +74,9 @@ def line_key(line: str) -> str:
     else:
         key = _EDGE_MARKS.sub("", squeezed)
     return key.casefold().replace("’", "'")
+
+
+@lru_cache(256)
+def headline_key(title: str) -> str:
+    """Return the `line_key` of a headline, which is asked for more than once of an article."""
+    return line_key(title)

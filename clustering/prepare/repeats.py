@@ -11,7 +11,8 @@ key, and two that tell what kind of line it is, so that no table needs to keep m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -35,13 +36,30 @@ LONG_LINE_ARTICLES = 4
 standing phrase of prose is likelier. From there on it is common: no longer taken for prose."""
 
 
-KEY_BITS: Final = np.uint32(0xFFFFFFFC)
-"""Bits of a hash that are of the line's key."""
+_REMEMBERED_TEXTS: Final = 256
+_REMEMBERED_CHARACTERS: Final = 20_000
+"""The lines of an article are hashed where it is cleaned, and asked for a little later: of the last
+few that are not longer than this the hashes are kept in between."""
+_remembered: dict[str, UInt32Array] = {}
+_remembering = threading.Lock()
 
 
 def key_hash(key: str) -> int:
     """Return the hash of a line with this key, in ``KEY_BITS``."""
-    return xxhash.xxh32_intdigest(key.encode("utf-8", "surrogatepass")) & int(KEY_BITS)
+    return xxhash.xxh32_intdigest(key.encode("utf-8", "surrogatepass")) & line_numbers.KEY_BITS
+
+
+def remember_line_hashes(
+    texts: Sequence[str], hashes: UInt32Array, spans: Sequence[tuple[int, int]]
+) -> None:
+    """Take note of the hashes of texts' lines for `text_line_hashes`, text after text."""
+    with _remembering:
+        if len(_remembered) + len(texts) > _REMEMBERED_TEXTS:
+            for text in list(_remembered)[: max(len(texts), _REMEMBERED_TEXTS // 2)]:
+                del _remembered[text]
+        for text, (begin, end) in zip(texts, spans, strict=True):
+            if len(text) <= _REMEMBERED_CHARACTERS:
+                _remembered[text] = hashes[begin:end]
 
 
 def text_line_hashes(text: str) -> UInt32Array:
@@ -49,7 +67,13 @@ def text_line_hashes(text: str) -> UInt32Array:
 
     Printings of a line that differ in case, bullets and spacing alone have one hash.
     """
-    return measure_text(text).hashes.copy()
+    if not text:
+        return np.zeros(0, dtype=np.uint32)
+    known = _remembered.get(text)
+    if known is None:
+        known = measure_text(text).hashes
+        remember_line_hashes([text], known, [(0, known.size)])
+    return known.copy()
 
 
 class RepeatedLines:

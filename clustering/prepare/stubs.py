@@ -18,10 +18,10 @@ import regex
 
 from clustering.articles import TextKind
 from clustering.prepare.boilerplate_lines import dump_lines, measure_rows
-from clustering.prepare.line_classes import NeedleTable
-from clustering.prepare.line_patterns import is_plain, line_key, squeezed_blanks
+from clustering.prepare.line_patterns import headline_key, is_plain, squeezed_blanks
 from clustering.prepare.literals import required_literals
-from clustering.prepare.whole_texts import find_needles, has_more_words
+from clustering.prepare.needles import NeedleTable
+from clustering.prepare.whole_texts import find_needles
 
 MIN_DISTINCT_TERMS = 5
 """Fewer distinct content words than this cannot tell one event from another of its kind: "Bomb
@@ -74,13 +74,22 @@ class _Patterns:
         A part of a row has no others than the row.
         """
         tried: set[tuple[int, int]] = set()
-        everything = [("", owner) for owner in range(len(self.notices))]
+        folded, folded_row = "", -1
         for row, number in find_needles(rows, self.needles):
-            folded = rows[row].replace("’", "'").casefold()
-            for literal, owner in self.needles.owners[number] if number >= 0 else everything:
+            if row != folded_row:
+                folded, folded_row = rows[row].replace("’", "'").casefold(), row
+            if number >= 0:
+                owners = self.needles.owners[number]
+            else:
+                owners = tuple([("", owner) for owner in range(len(self.notices))])
+            for literal, owner in owners:
                 if literal in folded and (row, owner) not in tried:
                     tried.add((row, owner))
                     yield row, owner
+
+    def is_of_error(self, title: str) -> bool:
+        """Whether a headline is that of an error page."""
+        return self.error_title.match(title.strip()) is not None
 
 
 @cache
@@ -105,7 +114,7 @@ def _patterns() -> _Patterns:
     return _Patterns(notices, needles, regex.compile(f"^(?:{titles})$", regex.IGNORECASE))
 
 
-def text_kind(title: str, body: str, distinct_terms: int) -> TextKind:
+def text_kind(title: str, body: str, distinct_terms: int, least_words: float = 0.0) -> TextKind:
     """Say what a cleaned text is worth to the clustering.
 
     Parameters
@@ -116,6 +125,8 @@ def text_kind(title: str, body: str, distinct_terms: int) -> TextKind:
         Cleaned body; may be empty.
     distinct_terms
         Distinct content terms (stop words left out) of title and body together, at least 0.
+    least_words
+        Words that the body surely has, of one that `clean_dump` gave; 0 where nobody counted.
 
     Returns
     -------
@@ -124,13 +135,60 @@ def text_kind(title: str, body: str, distinct_terms: int) -> TextKind:
         ``TINY`` if there are fewer than ``MIN_DISTINCT_TERMS`` terms; else ``ORDINARY``. A stub
         that is also tiny is a stub.
     """
-    if not _WORD.search(body) and not _WORD.search(title):
-        return TextKind.EMPTY
-    if is_stub(title, body):
-        return TextKind.STUB
-    if distinct_terms < MIN_DISTINCT_TERMS:
-        return TextKind.TINY
-    return TextKind.ORDINARY
+    return text_kinds([title], [body], [distinct_terms], [least_words])[0]
+
+
+def text_kinds(
+    titles: Sequence[str],
+    bodies: Sequence[str],
+    distinct_terms: Sequence[int],
+    least_words: Sequence[float],
+) -> list[TextKind]:
+    """Do as `text_kind` does, for texts together."""
+    kinds: list[TextKind] = []
+    short: list[int] = []
+    given = zip(titles, bodies, distinct_terms, least_words, strict=True)
+    for place, (title, body, terms, words) in enumerate(given):
+        if not _has_word(body) and not _has_word(title):
+            kinds.append(TextKind.EMPTY)
+            continue
+        kinds.append(TextKind.TINY if terms < MIN_DISTINCT_TERMS else TextKind.ORDINARY)
+        if not _is_long(title, body, words):
+            short.append(place)
+    if not short:
+        return kinds
+    patterns = _patterns()
+    # What was counted was measured, so its characters were met.
+    counted = [place for place in short if least_words[place]]
+    rows = patterns.suspects_among([bodies[place] for place in counted])
+    suspects = {counted[row] for row, _ in rows}
+    for place in short:
+        title = titles[place]
+        may_be = not least_words[place] or place in suspects or patterns.is_of_error(title)
+        if may_be and is_stub(title, bodies[place]):
+            kinds[place] = TextKind.STUB
+    return kinds
+
+
+def _has_word(text: str) -> bool:
+    first = text[:1]
+    return (first.isascii() and first.isalnum()) or _WORD.search(text) is not None
+
+
+def _is_long(title: str, body: str, least_words: float) -> bool:
+    """Whether a body surely has more words than a notice."""
+    # Sums of words and of their parts, in whatever order.
+    spare = least_words - (MAX_STUB_WORDS + 1.0)
+    if spare <= 0:
+        return False
+    key = headline_key(title)
+    if not key:
+        return True
+    # Sentences that repeat the headline do not count. There are no more of them than places where
+    # its key stands, and of its characters every other one is a word at most, or one in itself
+    # where words are written without spaces.
+    times = body.replace("’", "'").casefold().count(key)
+    return spare > times * (len(key) // 2 + 1 if key.isascii() else len(key))
 
 
 def is_stub(title: str, body: str) -> bool:
@@ -139,33 +197,25 @@ def is_stub(title: str, body: str) -> bool:
     Sentences are judged one by one, so that an article that ends in "Subscribe to continue
     reading" after two paragraphs keeps its worth, and so does a report about captchas.
     """
-    own_title = line_key(title)
-    # Most texts are long, and counting words costs little beside the patterns.
-    if has_more_words(body, MAX_STUB_WORDS, left_out=own_title):
-        return False
-    lines = dump_lines(body)
     patterns = _patterns()
-    is_error_title = patterns.error_title.match(title.strip()) is not None
-    if not is_error_title and next(patterns.suspects_among(lines), None) is None:
-        return False
-    parts = (part.strip() for line in lines for part in _sentences_in(line))
+    is_error_title = patterns.is_of_error(title)
+    parts = (part.strip() for line in dump_lines(body) for part in _sentences_in(line))
     sentences = [part for part in parts if part]
+    found = patterns.notices_among(sentences)
+    if not found and not is_error_title:
+        return False
     # The title is the first of them; one without letters has the key of those without letters.
-    measured = measure_rows([squeezed_blanks(title) if own_title else _NO_WORDS, *sentences])
+    own_title = squeezed_blanks(title) if headline_key(title) else _NO_WORDS
+    measured = measure_rows([own_title, *sentences])
     title_key, *keys = measured.keys.tolist()
     _, *words = measured.word_counts.tolist()
-    counted = [
-        (count, sentence)
-        for count, sentence, key in zip(words, sentences, keys, strict=True)
-        if key != title_key
-    ]
-    total = sum(count for count, _ in counted)
+    counted = {row: words[row] for row, key in enumerate(keys) if key != title_key}
+    total = sum(counted.values())
     if total > MAX_STUB_WORDS:
         return False
     if is_error_title and total <= _MAX_ERROR_PAGE_WORDS:
         return True
-    found = patterns.notices_among([sentence for _, sentence in counted])
-    notice = sum(counted[row][0] for row in sorted(found))
+    notice = sum(counted.get(row, 0.0) for row in sorted(found))
     if notice == 0.0:
         return False
     # A sentence of news has eight words or more; less than that beside a notice is a label.

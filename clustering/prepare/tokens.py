@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from clustering.articles import UInt32Array
 from clustering.prepare import characters
 from clustering.prepare.kernel import TOKEN_LENGTH_LIMIT, scan_documents, seen_classes
+from clustering.prepare.line_classes import codes_of
 
 __all__ = ["TOKEN_LENGTH_LIMIT", "CodePoints", "code_points", "fold", "is_number", "scan"]
 
@@ -58,6 +59,7 @@ _HAS_LETTER = regex.compile(r"[\p{L}\p{N}]")
 _NOT_ASCII_DIGIT = regex.compile(r"[\p{Nd}--[0-9]]", regex.VERSION1)
 
 _THOUSANDS = re.compile(r"\d{1,3}(?:[.,'\u2019\u066C]\d{3})+(?=$|[.,\u066B]\d)")
+_NOT_DIGIT = re.compile(r"\D")
 _NUMBER = re.compile(r"(\d+(?:[.,'\u2019\u066B\u066C]\d+)*)(bn|mn|m|tn|k|st|nd|rd|th)?")
 
 
@@ -85,7 +87,7 @@ def code_points(texts: Sequence[str]) -> CodePoints:
     """Normalise texts and take them apart. Any strings, lone surrogates included."""
     readable = list(texts)
     joined = "".join(readable)
-    codes, document_ends = _codes(joined), _ends(readable)
+    codes, document_ends = codes_of(joined), _ends(readable)
     if joined.isascii():
         return CodePoints(readable, codes, document_ends)
     seen = seen_classes(codes, document_ends, characters.character_table().classes)
@@ -100,19 +102,13 @@ def code_points(texts: Sequence[str]) -> CodePoints:
         if seen[document] & characters.INVISIBLE:
             text = _INVISIBLE.sub("", text.replace("\u200b", " "))
         readable[document] = unicodedata.normalize("NFKC", text)
-        parts += [codes[done : begins[document]], _codes(readable[document])]
+        parts += [codes[done : begins[document]], codes_of(readable[document])]
         done = begins[document + 1]
     return CodePoints(readable, np.concatenate([*parts, codes[done:]]), _ends(readable))
 
 
 def _ends(texts: list[str]) -> NDArray[np.int64]:
     return np.array(list(accumulate(map(len, texts))), dtype=np.int64)
-
-
-def _codes(text: str) -> UInt32Array:
-    # numpy keeps a string as its code points: one copy, whatever they are. Of an empty one it keeps
-    # a null.
-    return np.array([text]).view(np.uint32)[: len(text)]
 
 
 def scan(text: str) -> list[str]:
@@ -179,9 +175,9 @@ def _fold_number(token: str) -> str:
     # Groups of exactly three digits are thousands whatever the separator: three decimals are rarer.
     grouped = _THOUSANDS.match(number)
     if grouped is not None:
-        whole = re.sub(r"\D", "", grouped[0])
+        whole = _NOT_DIGIT.sub("", grouped[0])
         number = whole + number[grouped.end() :]
-    number = re.sub(r"\D", ".", number)
+    number = _NOT_DIGIT.sub(".", number)
     if number.count(".") == 1:
         number = number.rstrip("0").rstrip(".")
     number = number.lstrip("0")

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
-from typing import Final
+
+import xxhash
 
 from clustering.prepare import kernel_texts
 from clustering.prepare.boilerplate_vocabulary import character_classes
-from clustering.prepare.line_classes import NeedleTable, codes_of, ends_of
-
-_COUNTED_CHARACTERS: Final = 3000
-
-
-def has_more_words(text: str, limit: float, *, left_out: str = "") -> bool:
-    """Whether a text surely has more words than a limit; see `kernel_texts.has_more_words`.
-
-    ``left_out`` is the key of the sentences that do not count.
-    """
-    characters = character_classes()
-    return kernel_texts.has_more_words(
-        # Words of news have six characters with their blank.
-        codes_of(text[:_COUNTED_CHARACTERS]),
-        characters.classes,
-        characters.folds,
-        characters.long_folds,
-        codes_of(left_out),
-        limit,
-    )
+from clustering.prepare.line_classes import codes_of, ends_of
+from clustering.prepare.needles import NeedleTable
 
 
 def find_needles(rows: Sequence[str], table: NeedleTable) -> list[tuple[int, int]]:
@@ -43,6 +27,7 @@ def find_needles(rows: Sequence[str], table: NeedleTable) -> list[tuple[int, int
         characters.long_folds,
         table.slots,
         table.numbers,
+        table.pieces,
     )
     return list(zip(lines.tolist(), found.tolist(), strict=True))
 
@@ -58,3 +43,24 @@ def folded_text(text: str) -> bytes:
         if is_done:
             return data.tobytes()
         characters.meet(codes)
+
+
+def content_digest(title: str, body: str) -> bytes:
+    """Return 16 bytes that are equal for texts equal but for case and white space.
+
+    xxh3_128 over both parts after NFKC normalisation and case folding, runs of white space made
+    one space, joined by a null character that neither part can hold after cleaning.
+    """
+    text = f"{title}\0{body}"
+    if text.isascii():
+        # Of what `clean_dump` gives, only the blank lines between paragraphs are white space that
+        # has to be changed.
+        plain = body.replace("\n\n", " ")
+        printed = f".{title}.{plain}."
+        if printed.isprintable() and "  " not in printed and not _has_blank_edge(title, plain):
+            return xxhash.xxh3_128_digest(f"{title}\0{plain}".lower().encode())
+    return xxhash.xxh3_128_digest(folded_text(unicodedata.normalize("NFKC", text)))
+
+
+def _has_blank_edge(*texts: str) -> bool:
+    return any(text != text.strip(" ") for text in texts)

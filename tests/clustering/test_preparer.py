@@ -17,8 +17,8 @@ import pytest
 from clustering.articles import Article, TextKind
 from clustering.errors import InvalidArticleError
 from clustering.packing import pack_features
-from clustering.prepare import LineCounts, analyse, salient_terms
-from clustering.preparer import Preparer, content_digest, extract_article
+from clustering.prepare import LineCounts, analyse, content_digest, salient_terms
+from clustering.preparer import Preparer, extract_article
 from clustering.propose import bucket_ids, event_tokens, text_signature
 from service.samples import sample_articles
 

@@ -13,10 +13,12 @@ import pytest
 import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from clustering.articles import ArticleFeatures, TermVector, UInt32Array
 from clustering.columns import FeatureColumns
 from clustering.errors import ClusteringError, ConfigurationError, CorruptRecordError
+from clustering.prepare import frequencies
 from clustering.prepare import observed as observed_module
 from clustering.prepare.analysis import analyse
 from clustering.prepare.frequencies import (
@@ -26,6 +28,7 @@ from clustering.prepare.frequencies import (
     ObservedFrequencies,
     salient_terms,
 )
+from clustering.prepare.kernel_terms import BIGRAM_ID_BITS
 from clustering.prepare.observed import Looseness
 from clustering.prepare.shipped import (
     BIGRAMS,
@@ -252,6 +255,29 @@ def test_frequent_pairs_of_news_weigh_less() -> None:
     weights = TABLE.bigram_idf(known)
     assert weights.min() < 6
     assert TABLE.bigram_idf(np.array([5], dtype=np.uint32))[0] == pytest.approx(UNSEEN, abs=1e-4)
+
+
+def test_of_many_bigrams_each_weighs_as_of_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the prior or not, seen often, seldom or never; with ids that no article has, too."""
+    shipped = FrequencyTable.shipped()
+    generator = np.random.default_rng(8)
+    prior = shipped.columns[BIGRAMS].ids & BIGRAM_ID_BITS
+    ids = np.unique(
+        np.concatenate([prior[::3], generator.integers(0, 2**32, 5_000, dtype=np.uint32) << 8])
+    ).astype(np.uint32)
+    counts = generator.integers(1, 300, ids.size).astype(np.uint32)
+    counts[::50] = generator.integers(250, 260, counts[::50].size)
+    asked = np.concatenate([ids, prior, generator.integers(0, 2**32, 9_000, dtype=np.uint32)])
+    nothing = np.empty(0, dtype=np.uint32)
+
+    def weights(observed_ids: UInt32Array) -> NDArray[np.float32]:
+        observed = ObservedFrequencies(500, nothing, nothing, observed_ids, counts)
+        return shipped.with_observed(observed).bigram_idf(asked)
+
+    few, few_of_any_bits = weights(ids), weights(ids | np.uint32(1))
+    monkeypatch.setattr(frequencies, "_MANY_BIGRAMS", 1)
+    assert np.array_equal(weights(ids), few)
+    assert np.array_equal(weights(ids | np.uint32(1)), few_of_any_bits)
 
 
 def test_no_terms_no_weights() -> None:

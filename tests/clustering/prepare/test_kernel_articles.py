@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,3 +56,14 @@ def test_pairs_of_one_sentence_are_named_once(articles: list[list[tuple[int, boo
         np.array(sentences, dtype=np.int32),
     )
     assert [part.tolist() for part in np.split(found, offsets[1:-1])] == expected
+
+
+@pytest.mark.parametrize("count", [900, 5000])
+@pytest.mark.parametrize("kinds", [3, 1 << 32])
+def test_many_are_sorted_however_they_begin(count: int, kinds: int) -> None:
+    generator = np.random.default_rng(5)
+    ids = generator.integers(0, kinds, count).astype(np.uint64)
+    values = (ids << np.uint64(20)) | np.arange(count, dtype=np.uint64)
+    found = values.copy()
+    sort_by_id(found, np.empty_like(found), 0, count, 20)
+    assert found.tolist() == np.sort(values).tolist()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clustering.prepare import kernel_terms
-from clustering.prepare.kernel_terms import find_rows
+from clustering.prepare.kernel_rows import E_TERM, E_TEXT, find_rows
 from clustering.prepare.lexicon import Lexicon, stop_words
 from clustering.prepare.stems import stem, term_id
 from clustering.prepare.tokens import TOKEN_LENGTH_LIMIT, fold
@@ -24,9 +24,18 @@ def rows_of(lexicon: Lexicon, tokens: list[str]) -> list[int]:
     begins = np.r_[0, ends[:-1]].astype(np.int32)
     pages = lexicon.pages
     found: list[int] = find_rows(
-        codes, begins, ends, pages.slots, pages.spellings, pages.spelling_ends
+        codes, begins, ends, pages.slots, pages.entries, pages.spellings, pages.spelling_ends
     ).tolist()
     return found
+
+
+def known_of(lexicon: Lexicon, row: int) -> tuple[str, str, int, int]:
+    """The folded token, its stem, the stem's id and the properties that a row holds."""
+    pages = lexicon.pages
+    text, term = (int(pages.entries[row, column]) for column in (E_TEXT, E_TERM))
+    begin, folded, stemmed = text & 0xFFFFFFFF, text >> 32 & 0xFFFF, text >> 48
+    data = pages.texts[begin : begin + folded + stemmed].tobytes()
+    return data[:folded].decode(), data[folded:].decode(), term & 0xFFFFFFFF, term >> 32
 
 
 @settings(deadline=None)
@@ -45,15 +54,12 @@ def test_rows_hold_the_folded_token_and_its_stem() -> None:
     lexicon = Lexicon("en", stop_words("en"))
     tokens = ["Governments", "the", "US", "1,000", "...", "Straße", "A", "Mr"]
     rows = [lexicon.rows[token] for token in tokens]
-    pages = lexicon.pages
-    text = pages.texts.tobytes()
+    known = {}
     for token, row in zip(tokens, rows, strict=True):
-        folded = text[pages.text_begins[row] : pages.folded_ends[row]].decode()
-        stemmed = text[pages.folded_ends[row] : pages.stem_ends[row]].decode()
+        folded, stemmed, stem_id, known[token] = known_of(lexicon, row)
         assert folded == fold(token)
-        assert pages.term_ids[row] == (term_id(stemmed) if stemmed else 0)
-    assert text[pages.folded_ends[0] : pages.stem_ends[0]].decode() == stem("governments", "en")
-    known = dict(zip(tokens, pages.properties[rows].tolist(), strict=True))
+        assert stem_id == (term_id(stemmed) if stemmed else 0)
+    assert known_of(lexicon, rows[0])[1] == stem("governments", "en")
     assert known["the"] & kernel_terms.IS_TERM == 0
     assert known["US"] & kernel_terms.IS_SHOUTABLE
     assert known["US"] & kernel_terms.IS_UPPER
@@ -99,10 +105,26 @@ def test_threads_add_and_look_up_at_once() -> None:
         tokens = [f"word{number % 9000}" for number in range(begin, begin + 3000)]
         rows = [lexicon.rows[token] for token in tokens]
         found = rows_of(lexicon, tokens)
-        pages = lexicon.pages
         ids = [term_id(stem(token, "en")) for token in tokens]
-        return found == rows and pages.term_ids[rows].tolist() == ids
+        return found == rows and [known_of(lexicon, row)[2] for row in rows] == ids
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(0, 24_000, 1000)))
     assert len(lexicon) == 9000
+
+
+_PLAIN_TOKENS = st.from_regex(
+    r"[A-Za-z]{1,18}('s|’s|'S)?|0*[0-9]{1,6}|[A-Z][a-z]+nt", fullmatch=True
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(_PLAIN_TOKENS | st.sampled_from(sorted(stop_words("en"))).map(str.title), min_size=1),
+    st.sampled_from(["en", "fr", "it", "tr", "fa", "de", "uk", "ko", "sh", "xx"]),
+)
+def test_plain_spellings_are_read_as_any_other(tokens: list[str], lang: str) -> None:
+    lexicon = Lexicon(lang, stop_words(lang))
+    one_by_one = [lexicon._looked_at_one(token) for token in tokens]
+    expected = [(folded.encode(), word.encode(), known) for folded, word, known in one_by_one]
+    assert list(zip(*lexicon._looked_at(tokens), strict=True)) == expected

@@ -15,7 +15,19 @@ import xxhash
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clustering.prepare.boilerplate import _judged, _verdicts, clean_dump, prose_probabilities
+from clustering.prepare import (
+    RepeatedLines,
+    boilerplate,
+    content_digest,
+    stubs,
+    text_line_hashes,
+)
+from clustering.prepare.boilerplate import (
+    _judged,
+    clean_dump,
+    clean_dumps,
+    prose_probabilities,
+)
 from clustering.prepare.boilerplate_features import line_features
 from clustering.prepare.boilerplate_lines import (
     MeasuredLines,
@@ -31,6 +43,7 @@ from clustering.prepare.boilerplate_rules import (
     trim_end,
     trim_start,
 )
+from clustering.prepare.boilerplate_verdicts import line_verdicts
 from clustering.prepare.boilerplate_vocabulary import vocabulary
 from clustering.prepare.dates import date_words
 from clustering.prepare.kernel_judge import CAPTION, END_MARK, FURNITURE, REPEATED
@@ -45,7 +58,6 @@ from clustering.prepare.line_numbers import (
     N_LETTERS,
     OWN_FEATURES,
 )
-from clustering.preparer import content_digest
 from tests.clustering.prepare import reference_judge, reference_lines
 
 # What pages are made of, and characters that some rule looks for or some table has to know.
@@ -148,7 +160,7 @@ def test_lines_measure_the_same(text: str) -> None:
 
 
 def _assert_no_pattern_is_missed(lines: MeasuredLines) -> None:
-    verdicts = _verdicts(lines)
+    verdicts = line_verdicts(lines)
     for index in range(lines.ends.size):
         line, bits = lines.line(index), lines.bits[index]
         assert bool(verdicts[index] & FURNITURE) == is_furniture(line), line
@@ -193,7 +205,7 @@ def test_every_start_and_phrase_of_furniture_is_looked_for() -> None:
         for line in (phrase, phrase.upper(), f"» {phrase.title()} us", f"x{phrase} now and then"):
             lines = measure_rows([line.strip()])
             _assert_no_pattern_is_missed(lines)
-            found += bool(_verdicts(lines)[0])
+            found += bool(line_verdicts(lines)[0])
     assert found > 1000
 
 
@@ -203,7 +215,7 @@ def _assert_judged(text: str, again: list[bool]) -> None:
     if not expected:
         return
     repeated = [again[index % len(again)] for index in range(len(expected))]
-    verdicts = _verdicts(lines) | np.array(repeated, dtype=np.uint8) * np.uint8(REPEATED)
+    verdicts = line_verdicts(lines) | np.array(repeated, dtype=np.uint8) * np.uint8(REPEATED)
     kept = reference_judge.kept_lines(
         expected,
         prose_probabilities(lines),
@@ -229,7 +241,7 @@ def test_every_invitation_is_looked_for() -> None:
             for line in (f"{start} on our page here", f"{start.title()} us on Facebook."):
                 lines = measure_rows([line])
                 _assert_no_pattern_is_missed(lines)
-                found += bool(_verdicts(lines)[0] & FURNITURE)
+                found += bool(line_verdicts(lines)[0] & FURNITURE)
     assert found > 300
 
 
@@ -246,7 +258,13 @@ def test_lines_of_real_news(data_dir: Path) -> None:
 
 @_PATIENT
 @given(TEXTS, TEXTS)
+@example("Ferry aground", "It ran aground on Monday.\n\nNobody was hurt.")
+@example("Ferry", " It ran aground.")
+@example("Ferry", "It ran\n\n aground.")
+@example(" ", "A\n\n\nB")
 def test_digests_are_of_what_unicode_and_white_space_leave(title: str, body: str) -> None:
+    # What stands between the two, neither holds.
+    title, body = title.replace("\0", ""), body.replace("\0", "")
     normal = [
         regex.sub(r"\s+", " ", unicodedata.normalize("NFKC", part).casefold())
         for part in (title, body)
@@ -262,4 +280,41 @@ def test_lone_surrogates_are_digested_as_question_marks() -> None:
 def test_a_text_is_cleaned_the_same_when_it_is_remembered() -> None:
     text = "Skip to content\nThe bridge was closed, the agency said on Monday.\nShare on Facebook"
     assert clean_dump(text) == clean_dump(text)
-    assert measure_text(text) is measure_text(text)
+
+
+@_PATIENT
+@given(st.lists(TEXTS | _wrapped() | _PAGES, min_size=1, max_size=5), st.booleans())
+def test_texts_are_cleaned_together_as_one_by_one(texts: list[str], is_known: bool) -> None:
+    titles = ["The bridge in Lindholm was closed" if is_known else ""] * len(texts)
+    publishers = ["lindholmpost.example"] * len(texts)
+    hashes = np.unique(np.concatenate([text_line_hashes(text) for text in texts])[::3])
+    repeated = RepeatedLines({publishers[0]: hashes}, {publishers[0]: hashes[::2]})
+    together = clean_dumps(texts, titles, publishers, repeated=repeated)
+    assert together == [
+        clean_dump(text, title, publisher=publisher, repeated=repeated)
+        for text, title, publisher in zip(texts, titles, publishers, strict=True)
+    ]
+    # Of a text cleaned among others the hashes of its lines are its own.
+    for text in texts:
+        assert text_line_hashes(text).tolist() == measure_text(text).hashes.tolist()
+
+
+def test_many_characters_are_cleaned_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [
+        f"Ferry {k} ran aground off Lindholm on Monday, the coast guard said." for k in range(9)
+    ]
+    whole = clean_dumps(texts, [""] * 9, [""] * 9)
+    monkeypatch.setattr(boilerplate, "_CHARACTERS_AT_ONCE", 150)
+    assert clean_dumps(texts, [""] * 9, [""] * 9) == whole
+    assert [each.body for each in whole] == texts
+
+
+@_PATIENT
+@given(TEXTS | _wrapped() | _PAGES, st.sampled_from(["", "Ferries will run", "港口"]))
+def test_words_of_a_body_are_never_overcounted(text: str, title: str) -> None:
+    cleaned = clean_dump(text, title)
+    sentences = [
+        part for line in dump_lines(cleaned.body) for part in stubs._SENTENCE.split(line) if part
+    ]
+    words = sum(reference_lines.count_words(each) for each in sentences)
+    assert cleaned.least_words <= words + 1e-6

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clustering.articles import TextKind
+from clustering.prepare.boilerplate import clean_dump
 from clustering.prepare.boilerplate_lines import dump_lines, measure_rows
 from clustering.prepare.line_patterns import line_key
 from clustering.prepare.stubs import (
@@ -20,8 +21,8 @@ from clustering.prepare.stubs import (
     _patterns,
     is_stub,
     text_kind,
+    text_kinds,
 )
-from clustering.prepare.whole_texts import has_more_words
 from tests.clustering.prepare.reference_lines import count_words
 
 ARTICLE = (
@@ -163,12 +164,26 @@ def test_patterns_are_tried_where_they_match(recased: Callable[[str], str]) -> N
 
 @settings(deadline=None)
 @given(
-    st.text("ab cé’'.-\n\u200bßü漢ิ", max_size=80), st.sampled_from(["", "a b", "ß", "é’c", "漢"])
+    st.sampled_from(["", "Lindholm bridge closed", "Straße", "404 Not Found", "a b", "关闭"]),
+    st.lists(_SENTENCES | st.sampled_from(["a b.", "A  B!", "关闭。", ARTICLE, "\n"]), max_size=60),
 )
-def test_more_words_are_never_claimed(text: str, left_out: str) -> None:
-    sentences = [part for line in dump_lines(text) for part in _SENTENCE.split(line)]
-    measure_rows([text or "-", left_out or "-"])
-    words = sum(count_words(each) for each in sentences if line_key(each) != line_key(left_out))
-    for limit in (0.0, 3.0, 10.0):
-        if has_more_words(text, limit, left_out=line_key(left_out)):
-            assert words > limit
+def test_counted_words_change_no_verdict(title: str, sentences: list[str]) -> None:
+    cleaned = clean_dump(" ".join(sentences), title)
+    for terms in (1, 20):
+        plain = text_kind(cleaned.title, cleaned.body, terms)
+        assert text_kind(cleaned.title, cleaned.body, terms, cleaned.least_words) is plain
+
+
+def test_texts_are_judged_together_as_one_by_one() -> None:
+    titles = ["", "Ferry aground", "404 Not Found", "", "Lindholm bridge closed", ""]
+    dumps = ["", ARTICLE * 4, "Try again.", "Subscribe to continue reading.", ARTICLE, "One two."]
+    cleaned = [clean_dump(text, title) for text, title in zip(dumps, titles, strict=True)]
+    terms = [0, 60, 5, 3, 20, 2]
+    bodies, words = [each.body for each in cleaned], [each.least_words for each in cleaned]
+    kinds = text_kinds(titles, bodies, terms, words)
+    assert kinds == [
+        text_kind(title, body, count)
+        for title, body, count in zip(titles, bodies, terms, strict=True)
+    ]
+    assert set(kinds) == set(TextKind)
+    assert text_kinds([], [], [], []) == []
