@@ -129,7 +129,8 @@ class CandidateSimilarities:
     Attributes
     ----------
     similarities
-        Of each candidate, in [0, 1]; 0 for look-alikes that are not the same text.
+        Of each candidate, in [0, 1]; 0 for look-alikes that are not the same text, and it may be 0
+        for those below `OnlineLimits.touch_similarity`.
     refused
         Number of the best look-alike that could have joined by its similarity; -1 without one.
     refused_similarity, look_alike
@@ -194,9 +195,16 @@ class Decider:
         self, new: Comparable, candidates: Sequence[Comparable]
     ) -> CandidateSimilarities:
         """Return how alike the new article and each candidate are."""
+        each = [0.0] * len(candidates)
         if new.kind is not TextKind.ORDINARY or not candidates:
-            return CandidateSimilarities((0.0,) * len(candidates))
-        comparison = self.refinement.compare([new, *candidates])
+            return CandidateSimilarities(tuple(each))
+        required = self.refinement.rule.required_similarity(1, 1)
+        # Who is less alike bears on nothing, and needs not be compared.
+        comparison, near = self.refinement.compare_near(
+            new, candidates, min(self.limits.touch_similarity, required)
+        )
+        if not near:
+            return CandidateSimilarities(tuple(each))
         alike, kinds, copies = comparison.candidates()
         # The linkage keeps these apart whatever else it links (`Refinement.link`).
         if comparison.begins_with_item:
@@ -204,12 +212,14 @@ class Decider:
                 if a == 0 and kinds[b - 1] == LookAlikeKind.NONE:
                     kinds[b - 1] = LookAlikeKind.OTHER_SUBJECT
         settled_similarities, likest = settled(alike, kinds, copies)
-        similarities = tuple(settled_similarities.tolist())
-        if likest < 0 or not alike[likest] > self.refinement.rule.required_similarity(1, 1):
+        for number, similarity in zip(near, settled_similarities.tolist(), strict=True):
+            each[number] = similarity
+        similarities = tuple(each)
+        if likest < 0 or not alike[likest] > required:
             return CandidateSimilarities(similarities)
         return CandidateSimilarities(
             similarities,
-            likest,
+            near[likest],
             round(float(alike[likest]), 4),
             comparison.difference(0, likest + 1, LookAlikeKind(int(kinds[likest]))),
         )

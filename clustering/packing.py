@@ -30,8 +30,10 @@ from numpy.typing import NDArray
 
 from clustering.articles import ArticleFeatures, TermVector, TextKind, UInt32Array
 from clustering.bitstream import (
+    ID_BITS,
     NO_INCREASING_TERMS,
     PADDING_BYTES,
+    SHORT_ID_BITS,
     decode,
     encode_article,
     gap_parameter,
@@ -55,7 +57,6 @@ KIND_MASK: Final = 0x0F
 HAS_DATE: Final = 0x80
 SHORT_BIGRAMS: Final = 0x40
 SHORT_SIGNATURE: Final = 0x20
-_BYTE: Final = np.uint32(8)
 
 _Number = TypeVar("_Number", np.uint8, np.uint32)
 
@@ -210,20 +211,29 @@ def unpack_features(record: bytes) -> ArticleFeatures:
         or tokens > 255 * event_terms > 0
     ):
         raise CorruptRecordError("the header of a features record contradicts its length")
-    bigram_bits = 24 if kind & SHORT_BIGRAMS else 32
+    bigram_bits = SHORT_ID_BITS if kind & SHORT_BIGRAMS else ID_BITS
+    signature_bits = SHORT_ID_BITS if kind & SHORT_SIGNATURE else ID_BITS
     numbers = np.empty(terms + bigrams + entries + tokens, dtype=np.uint32)
     counts = np.empty((4, terms), dtype=np.uint8)
+    signature_begin = terms + bigrams
+    tokens_begin = signature_begin + entries
     position = decode(
         np.frombuffer(
             record[begin:] + bytes(PADDING_BYTES - (len(record) - begin) % 8), dtype="<u8"
         ),
+        0,
         end_bits,
-        (terms, bigrams, entries, tokens, event_terms),
-        (gap_parameter(terms, 32), gap_parameter(bigrams, bigram_bits), signature_parameter),
+        (gap_parameter(terms, ID_BITS), gap_parameter(bigrams, bigram_bits), signature_parameter),
+        (bigram_bits, signature_bits),
+        event_terms,
         terms.bit_length(),
         REPEAT_STEP,
-        numbers,
+        numbers[:terms],
         counts,
+        0,
+        numbers[terms:signature_begin],
+        numbers[signature_begin:tokens_begin],
+        numbers[tokens_begin:],
     )
     if not 0 <= end_bits - position < 8:
         raise CorruptRecordError("the stream of a features record does not decode")
@@ -232,12 +242,6 @@ def unpack_features(record: bytes) -> ArticleFeatures:
         publisher = record[lang_end:begin].decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
         raise CorruptRecordError("a features record holds text that is not UTF-8") from error
-    signature_begin = terms + bigrams
-    tokens_begin = signature_begin + entries
-    if kind & SHORT_BIGRAMS:
-        _lengthen(numbers[terms:signature_begin])
-    if kind & SHORT_SIGNATURE:
-        _lengthen(numbers[signature_begin:tokens_begin])
     return ArticleFeatures(
         kind=KINDS[kind & KIND_MASK],
         lang=lang,
@@ -255,13 +259,6 @@ def unpack_features(record: bytes) -> ArticleFeatures:
         text_signature=numbers[signature_begin:tokens_begin],
         event_tokens=numbers[tokens_begin:],
     )
-
-
-def _lengthen(numbers: UInt32Array) -> None:
-    """Put back the lower byte that was left out."""
-    if numbers.size and int(numbers.max()) >> 24:
-        raise CorruptRecordError("the stream of a features record does not decode")
-    numbers <<= _BYTE
 
 
 def pack_document(document: Mapping[str, Any]) -> bytes:

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.articles import ArticleFeatures, TextKind, UInt8Array, UInt32Array
-from clustering.bitstream import PADDING_BYTES, decode
+from clustering.articles import (
+    ArticleFeatures,
+    TextKind,
+    UInt8Array,
+    UInt32Array,
+    UInt64Array,
+)
+from clustering.bitstream import ID_BITS, PADDING_BYTES, SHORT_ID_BITS, decode
 from clustering.columns import UNDATED, FeatureColumns, numbered
 from clustering.compiled import compiled
 from clustering.errors import CorruptRecordError
@@ -36,13 +44,17 @@ Int64Array = NDArray[np.int64]
 
 _PREFIX_BYTES = PREFIX.size
 _HEADER_BYTES = HEADER.size
+_SHORTEST = _PREFIX_BYTES + _HEADER_BYTES
+_DATE_BYTES = 8
+_read_prefix = PREFIX.unpack_from
 _NO_DATE = UNDATED
 _KIND_COUNT = len(KINDS)
+_KNOWN_NAMES = 4096
 
-# Columns of `_headers`.
-_KIND, _FLAGS, _LANG, _PUBLISHER, _STREAM, _END_BITS = 0, 1, 2, 3, 4, 5
-_TERMS, _BIGRAMS, _ENTRIES, _TOKENS, _EVENT_TERMS, _TOKEN_COUNT = 6, 7, 8, 9, 10, 11
-_PARAMETER, _DATE, _COLUMNS = 12, 13, 14
+# Columns of `StackedRecords.headers`.
+KIND, FLAGS, LANG, PUBLISHER, STREAM, END_BITS = 0, 1, 2, 3, 4, 5
+TERMS, BIGRAMS, _ENTRIES, _TOKENS, _EVENT_TERMS, _TOKEN_COUNT = 6, 7, 8, 9, 10, 11
+_PARAMETER, DATE, _COLUMNS = 12, 13, 14
 
 
 class PackedFeatures:
@@ -56,12 +68,19 @@ class PackedFeatures:
         What that was made of, where it was only just made; see `take_packed`.
     """
 
-    __slots__ = ("_features", "_packed", "record")
+    __slots__ = ("_features", "_packed", "is_checked", "record")
 
     def __init__(self, record: bytes, packed: ArticleFeatures | None = None) -> None:
         self.record = record
         self._packed = packed
         self._features: ArticleFeatures | None = None
+        self.is_checked = False
+
+    def check(self) -> None:
+        """Do as `check_record`, once."""
+        if not self.is_checked:
+            check_record(self.record)
+            self.is_checked = True
 
     def take_packed(self) -> ArticleFeatures | None:
         """Return what the record was made of, if that is known, and forget it.
@@ -85,6 +104,14 @@ class PackedFeatures:
         if len(self.record) <= PREFIX.size or (self.record[PREFIX.size] & KIND_MASK) >= len(KINDS):
             return self.features.kind
         return KINDS[self.record[PREFIX.size] & KIND_MASK]
+
+    @property
+    def lang(self) -> bytes:
+        """What its language is called, as the record has it; the record is one that was written."""
+        begin = _SHORTEST
+        if self.record[_PREFIX_BYTES] & HAS_DATE:
+            begin += _DATE_BYTES
+        return self.record[begin : begin + self.record[_PREFIX_BYTES + 1]]
 
 
 Comparable: TypeAlias = ArticleFeatures | PackedFeatures
@@ -116,79 +143,127 @@ def unpack_columns(records: Sequence[bytes]) -> FeatureColumns:
     """
     if not records:
         return FeatureColumns.of([])
-    shortest = _PREFIX_BYTES + _HEADER_BYTES
     for record in records:
-        if (
-            len(record) < shortest
-            or record[0] != FEATURES_VERSION
-            or zlib.crc32(memoryview(record)[_PREFIX_BYTES:])
-            != int.from_bytes(record[1:_PREFIX_BYTES], "little")
+        check_record(record)
+    return StackedRecords(records).columns()
+
+
+def check_record(record: bytes) -> None:
+    """Raise what `unpack_features` raises for bytes that are of another version or damaged."""
+    if len(record) >= _SHORTEST:
+        version, checksum = _read_prefix(record)
+        # To copy a record takes less than to make a view of it.
+        if version == FEATURES_VERSION and zlib.crc32(record[_PREFIX_BYTES:]) == checksum:
+            return
+    _refuse(record)
+
+
+class StackedRecords:
+    """Records one after the other in memory, their headers read, their streams not.
+
+    Parameters
+    ----------
+    records
+        At least one; each has passed `check_record`.
+
+    Attributes
+    ----------
+    data, words
+        The bytes of all, and the same memory as uint64.
+    headers
+        int64, shape (n, columns): see `read_headers`.
+
+    Raises
+    ------
+    CorruptRecordError
+        For the first record whose header contradicts itself.
+    """
+
+    __slots__ = ("_ends", "_records", "data", "headers", "words")
+
+    def __init__(self, records: Sequence[bytes]) -> None:
+        self._records = records
+        self._ends = list(accumulate(map(len, records)))
+        size = self._ends[-1]
+        # Room for a date that a damaged header may announce behind the last byte, too.
+        joined = b"".join((*records, bytes(PADDING_BYTES + -size % 8)))
+        self.data: UInt8Array = np.frombuffer(joined, dtype=np.uint8)
+        self.words: UInt64Array = np.frombuffer(joined, dtype=np.uint64)
+        self.headers: Int64Array = np.empty((len(records), _COLUMNS), dtype=np.int64)
+        bad = _read_headers(self.data, np.array(self._ends), self.headers)
+        if bad >= 0:
+            _refuse(records[bad])
+
+    def columns(self, places: Int64Array | None = None) -> FeatureColumns:
+        """Read the streams of some of the records, of all where none are named.
+
+        Raises
+        ------
+        CorruptRecordError
+            For the first one that does not decode.
+        """
+        headers = self.headers if places is None else self.headers[places]
+        numbers = range(len(self._records)) if places is None else places.tolist()
+        offsets = _offsets(headers)
+        terms, bigrams, entries, tokens_in_all = offsets[:, -1].tolist()
+        term_ids = np.empty(terms, dtype=np.uint32)
+        counts = np.empty((4, terms), dtype=np.uint8)
+        bigram_ids = np.empty(bigrams, dtype=np.uint32)
+        signatures = np.empty(entries, dtype=np.uint32)
+        tokens = np.empty(tokens_in_all, dtype=np.uint32)
+        bad = _decode_all(
+            self.words, headers, offsets, term_ids, counts, bigram_ids, signatures, tokens
+        )
+        if bad >= 0:
+            _refuse(self._records[numbers[bad]])
+        languages, publishers = [], []
+        for number, (lang, publisher, stream) in zip(
+            numbers, headers[:, LANG : STREAM + 1].tolist(), strict=True
         ):
-            _refuse(record)
-    # Room for a date that a damaged header may announce behind the last byte.
-    data = np.frombuffer(b"".join(records) + bytes(8), dtype=np.uint8)
-    ends = np.cumsum([len(record) for record in records], dtype=np.int64)
-    headers = np.empty((len(records), _COLUMNS), dtype=np.int64)
-    bad = _read_headers(data, ends, headers)
-    if bad >= 0:
-        _refuse(records[bad])
-    offsets = _offsets(headers)
-    terms, bigrams, entries, tokens_in_all = offsets[:, -1].tolist()
-    term_ids = np.empty(terms, dtype=np.uint32)
-    counts = np.empty((4, terms), dtype=np.uint8)
-    bigram_ids = np.empty(bigrams, dtype=np.uint32)
-    signatures = np.empty(entries, dtype=np.uint32)
-    tokens = np.empty(tokens_in_all, dtype=np.uint32)
-    bad = _decode_all(
-        data,
-        headers,
-        offsets[0],
-        offsets[1],
-        offsets[2],
-        offsets[3],
-        term_ids,
-        counts,
-        bigram_ids,
-        signatures,
-        tokens,
-    )
-    if bad >= 0:
-        _refuse(records[bad])
-    languages, publishers = [], []
-    begin = 0
-    for record, end, header in zip(records, ends.tolist(), headers.tolist(), strict=True):
-        lang_begin, publisher_begin = header[_LANG] - begin, header[_PUBLISHER] - begin
-        try:
-            languages.append(record[lang_begin:publisher_begin].decode("utf-8", "surrogatepass"))
-            publishers.append(
-                record[publisher_begin : header[_STREAM] - begin].decode("utf-8", "surrogatepass")
-            )
-        except UnicodeDecodeError:
-            _refuse(record)
-        begin = end
-    language_numbers, language_names = numbered(languages)
-    publisher_numbers, publisher_names = numbered(publishers)
-    return FeatureColumns(
-        kinds=headers[:, _KIND].astype(np.uint8),
-        languages=language_numbers,
-        language_names=language_names,
-        publishers=publisher_numbers,
-        publisher_names=publisher_names,
-        published_at_seconds=headers[:, _DATE].copy(),
-        token_counts=headers[:, _TOKEN_COUNT].copy(),
-        term_offsets=offsets[0],
-        term_ids=term_ids,
-        body_counts=counts[0],
-        lead_counts=counts[1],
-        title_counts=counts[2],
-        term_flags=counts[3],
-        bigram_offsets=offsets[1],
-        bigram_ids=bigram_ids,
-        signature_offsets=offsets[2],
-        text_signatures=signatures,
-        event_offsets=offsets[3],
-        event_tokens=tokens,
-    )
+            record = self._records[number]
+            begin = self._ends[number] - len(record)
+            try:
+                languages.append(_name(record[lang - begin : publisher - begin]))
+                publishers.append(_name(record[publisher - begin : stream - begin]))
+            except UnicodeDecodeError:
+                _refuse(record)
+        language_numbers, language_names = numbered(languages)
+        publisher_numbers, publisher_names = numbered(publishers)
+        return FeatureColumns(
+            kinds=headers[:, KIND].astype(np.uint8),
+            languages=language_numbers,
+            language_names=language_names,
+            publishers=publisher_numbers,
+            publisher_names=publisher_names,
+            published_at_seconds=headers[:, DATE].copy(),
+            token_counts=headers[:, _TOKEN_COUNT].copy(),
+            term_offsets=offsets[0],
+            term_ids=term_ids,
+            body_counts=counts[0],
+            lead_counts=counts[1],
+            title_counts=counts[2],
+            term_flags=counts[3],
+            bigram_offsets=offsets[1],
+            bigram_ids=bigram_ids,
+            signature_offsets=offsets[2],
+            text_signatures=signatures,
+            event_offsets=offsets[3],
+            event_tokens=tokens,
+        )
+
+
+@lru_cache(maxsize=_KNOWN_NAMES)
+def _name(encoded: bytes) -> str:
+    """Return a language or publisher: few are in many records."""
+    return encoded.decode("utf-8", "surrogatepass")
+
+
+def stacked_records(items: Sequence[PackedFeatures]) -> StackedRecords:
+    """Return the records of articles, at least one; raises what `unpack_columns` raises."""
+    for item in items:
+        if not item.is_checked:
+            item.check()
+    return StackedRecords([item.record for item in items])
 
 
 def _refuse(record: bytes) -> NoReturn:
@@ -202,8 +277,8 @@ def _offsets(headers: Int64Array) -> Int64Array:
     """Return where each record's terms, bigrams, entries and tokens begin; shape (4, n + 1)."""
     offsets = np.zeros((4, headers.shape[0] + 1), dtype=np.int64)
     for k in range(headers.shape[0]):
-        offsets[0, k + 1] = offsets[0, k] + headers[k, _TERMS]
-        offsets[1, k + 1] = offsets[1, k] + headers[k, _BIGRAMS]
+        offsets[0, k + 1] = offsets[0, k] + headers[k, TERMS]
+        offsets[1, k + 1] = offsets[1, k] + headers[k, BIGRAMS]
         offsets[2, k + 1] = offsets[2, k] + headers[k, _ENTRIES]
         offsets[3, k + 1] = offsets[3, k] + headers[k, _TOKENS]
     return offsets
@@ -225,37 +300,44 @@ def _read_headers(data: UInt8Array, ends: Int64Array, headers: Int64Array) -> in
         own = headers[k]
         at = begin + _PREFIX_BYTES
         kind = np.int64(data[at])
-        own[_KIND] = kind & KIND_MASK
-        own[_FLAGS] = kind
+        own[KIND] = kind & KIND_MASK
+        own[FLAGS] = kind
         lang_bytes = np.int64(data[at + 1])
         publisher_bytes = _number_at(data, at + 2, 2)
-        own[_TERMS] = _number_at(data, at + 4, 4)
-        own[_BIGRAMS] = _number_at(data, at + 8, 4)
+        own[TERMS] = _number_at(data, at + 4, 4)
+        own[BIGRAMS] = _number_at(data, at + 8, 4)
         own[_ENTRIES] = _number_at(data, at + 12, 2)
         own[_TOKENS] = _number_at(data, at + 14, 2)
         own[_EVENT_TERMS] = _number_at(data, at + 16, 2)
         own[_TOKEN_COUNT] = _number_at(data, at + 18, 4)
         own[_PARAMETER] = np.int64(data[at + 22])
         at += _HEADER_BYTES
-        own[_DATE] = _NO_DATE
+        own[DATE] = _NO_DATE
         if kind & HAS_DATE:
-            own[_DATE] = _number_at(data, at, 8)
-            at += 8
-        own[_LANG] = at
-        own[_PUBLISHER] = at + lang_bytes
-        own[_STREAM] = at + lang_bytes + publisher_bytes
-        end_bits = 8 * (ends[k] - own[_STREAM])
-        own[_END_BITS] = end_bits
+            own[DATE] = _number_at(data, at, _DATE_BYTES)
+            at += _DATE_BYTES
+        own[LANG] = at
+        own[PUBLISHER] = at + lang_bytes
+        own[STREAM] = at + lang_bytes + publisher_bytes
+        end_bits = 8 * (ends[k] - own[STREAM])
+        own[END_BITS] = end_bits
         plain_bits = 0 if own[_EVENT_TERMS] else 32 * own[_TOKENS]
         if (
-            own[_KIND] >= _KIND_COUNT
+            own[KIND] >= _KIND_COUNT
             or own[_PARAMETER] > 31
-            or end_bits < 5 * own[_TERMS] + own[_BIGRAMS] + own[_ENTRIES] + plain_bits
+            or end_bits < 5 * own[TERMS] + own[BIGRAMS] + own[_ENTRIES] + plain_bits
             or (own[_EVENT_TERMS] > 0 and own[_TOKENS] > 255 * own[_EVENT_TERMS])
         ):
             return k
         begin = ends[k]
     return -1
+
+
+@compiled
+def gap_parameters(own: Int64Array) -> tuple[int, int]:
+    """Return the Rice parameters of the term and bigram gaps of a record, by its header."""
+    bigram_bits = SHORT_ID_BITS if own[FLAGS] & SHORT_BIGRAMS else ID_BITS
+    return _gap_parameter(own[TERMS], ID_BITS), _gap_parameter(own[BIGRAMS], bigram_bits)
 
 
 @compiled
@@ -270,12 +352,9 @@ def _gap_parameter(count: int, bits: int) -> int:
 
 @compiled
 def _decode_all(
-    data: UInt8Array,
+    words: UInt64Array,
     headers: Int64Array,
-    term_offsets: Int64Array,
-    bigram_offsets: Int64Array,
-    signature_offsets: Int64Array,
-    event_offsets: Int64Array,
+    offsets: Int64Array,
     term_ids: UInt32Array,
     counts: UInt8Array,
     bigram_ids: UInt32Array,
@@ -285,57 +364,29 @@ def _decode_all(
     """Read all streams; the first record that does not decode, or -1."""
     for k in range(headers.shape[0]):
         own = headers[k]
-        stream_bytes = own[_END_BITS] // 8
-        words = np.zeros((stream_bytes + PADDING_BYTES + 7) // 8, dtype=np.uint64)
-        stream = words.view(np.uint8)
-        # Not as a slice: what would say that the sizes differ takes a second to compile.
-        for at in range(stream_bytes):
-            stream[at] = data[own[_STREAM] + at]
-        terms, bigrams, entries = own[_TERMS], own[_BIGRAMS], own[_ENTRIES]
-        numbers = np.empty(terms + bigrams + entries + own[_TOKENS], dtype=np.uint32)
-        own_counts = np.empty((4, terms), dtype=np.uint8)
         bits = 0
-        while terms >> bits:
+        while own[TERMS] >> bits:
             bits += 1
-        short_bigrams = own[_FLAGS] & SHORT_BIGRAMS
+        begin = 8 * own[STREAM]
         position = decode(
             words,
-            own[_END_BITS],
-            (terms, bigrams, entries, own[_TOKENS], own[_EVENT_TERMS]),
+            begin,
+            begin + own[END_BITS],
+            (*gap_parameters(own), own[_PARAMETER]),
             (
-                _gap_parameter(terms, 32),
-                _gap_parameter(bigrams, 24 if short_bigrams else 32),
-                own[_PARAMETER],
+                SHORT_ID_BITS if own[FLAGS] & SHORT_BIGRAMS else ID_BITS,
+                SHORT_ID_BITS if own[FLAGS] & SHORT_SIGNATURE else ID_BITS,
             ),
+            own[_EVENT_TERMS],
             bits,
             REPEAT_STEP,
-            numbers,
-            own_counts,
+            term_ids[offsets[0, k] : offsets[0, k + 1]],
+            counts,
+            offsets[0, k],
+            bigram_ids[offsets[1, k] : offsets[1, k + 1]],
+            signatures[offsets[2, k] : offsets[2, k + 1]],
+            tokens[offsets[3, k] : offsets[3, k + 1]],
         )
-        if not 0 <= own[_END_BITS] - position < 8:
+        if not 0 <= begin + own[END_BITS] - position < 8:
             return k
-        begin = term_offsets[k]
-        for t in range(terms):
-            term_ids[begin + t] = numbers[t]
-            for column in range(4):
-                counts[column, begin + t] = own_counts[column, t]
-        begin = bigram_offsets[k]
-        for b in range(bigrams):
-            number = numbers[terms + b]
-            if short_bigrams:
-                if number >> np.uint32(24):
-                    return k
-                number = np.uint32(number << np.uint32(8))
-            bigram_ids[begin + b] = number
-        begin = signature_offsets[k]
-        for s in range(entries):
-            number = numbers[terms + bigrams + s]
-            if own[_FLAGS] & SHORT_SIGNATURE:
-                if number >> np.uint32(24):
-                    return k
-                number = np.uint32(number << np.uint32(8))
-            signatures[begin + s] = number
-        begin = event_offsets[k]
-        for e in range(own[_TOKENS]):
-            tokens[begin + e] = numbers[terms + bigrams + entries + e]
     return -1

@@ -18,6 +18,7 @@ from service.store import ClusterMembers, ExistingArticle, Finding, FoundArticle
 from service.waves import Fellow, Wave, ranked
 
 _FEATURE_CACHE_ARTICLES = 100_000
+_KEY_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,14 @@ def consider(
     replaced = -1 if existing is None else existing.handle
     # An article of the wave has no handle yet; none of these is like the new one, see below.
     near = [item for item in both if isinstance(item, Fellow) or item.handle != replaced]
+    # Most of the time there is no wave.
+    of_wave = [k for k, item in enumerate(near) if isinstance(item, Fellow)] if fellows else []
     new = features.features(sketch.record, sketch.prepared.features)
     compared = decider.compare_candidates(new, [features.features(item.record) for item in near])
     new.take_packed()  # by now it is made ready, or nothing is like it
-    for number, item in enumerate(near):
-        if isinstance(item, Fellow) and (
-            compared.similarities[number] >= decider.limits.touch_similarity
-            or (compared.look_alike is not None and compared.refused == number)
+    for number in of_wave:
+        if compared.similarities[number] >= decider.limits.touch_similarity or (
+            compared.look_alike is not None and compared.refused == number
         ):
             return None
     handles = [NEW if isinstance(item, Fellow) else item.handle for item in near]
@@ -104,9 +106,7 @@ def consider(
         least_candidate_weight=_least_weight(both, limit),
         wanted=_surroundings(decider, handles, compared, existing, said),
         wave=wave.name,
-        wave_articles=(
-            wave.expected_articles if any(isinstance(item, Fellow) for item in near) else None
-        ),
+        wave_articles=wave.expected_articles if of_wave else None,
     )
 
 
@@ -246,6 +246,9 @@ class FeatureCache:
 
     def __init__(self, most_articles: int = _FEATURE_CACHE_ARTICLES) -> None:
         self._half = max(1, most_articles // 2)
+        # By the first bytes, which hold a checksum of the others: most records are met once, and
+        # to hash a thousand bytes takes longer than all else here. Of two records that begin alike
+        # the one met last is kept.
         self._last: dict[bytes, PackedFeatures] = {}
         self._before: dict[bytes, PackedFeatures] = {}
 
@@ -254,19 +257,18 @@ class FeatureCache:
 
     def features(self, record: bytes, packed: ArticleFeatures | None = None) -> PackedFeatures:
         """Return what a record holds; ``packed`` as in `PackedFeatures`."""
-        found = self._last.get(record)
+        key = record[:_KEY_BYTES]
+        found = self._last.get(key)
         if found is not None and found.record is record:
             return found
-        if found is not None:
-            # The bytes that come from the store will come again, and to find them by what is in
-            # them takes longer than by themselves.
-            del self._last[record]
-        else:
-            found = self._before.get(record)
         if found is None:
+            found = self._before.get(key)
+        if found is None or found.record != record:
             found = PackedFeatures(record, packed)
-        found.record = record
-        if len(self._last) >= self._half:
+        else:
+            # The bytes that come from the store will come again, and are known by themselves.
+            found.record = record
+        if len(self._last) >= self._half and key not in self._last:
             self._before, self._last = self._last, {}
-        self._last[record] = found
+        self._last[key] = found
         return found

@@ -52,9 +52,37 @@ class Refinement:
         """Return hexadecimal digits that differ when the verifier or the rule does."""
         return self.verifier.fingerprint()
 
-    def compare(self, features: Sequence[Comparable]) -> Comparison:
-        """Make articles ready to be compared; positions in ``features`` name them."""
-        return Comparison(features, self._weighed, self.verifier)
+    def compare(self, features: Sequence[Comparable], *, threads: int = 1) -> Comparison:
+        """Make articles ready to be compared; positions in ``features`` name them.
+
+        The threads are used for thousands of articles, and do not change anything.
+        """
+        return Comparison(features, self._weighed, self.verifier, threads=threads)
+
+    def compare_near(
+        self, new: Comparable, candidates: Sequence[Comparable], least_similarity: float
+    ) -> tuple[Comparison, Sequence[int]]:
+        """Make an article ready to be compared, and those of its candidates that may be like it.
+
+        Parameters
+        ----------
+        new
+            The article, an ordinary text.
+        candidates
+            Those it is to be compared with.
+        least_similarity
+            In [0, 1]: a candidate may be left out that is less alike, even as if there were no
+            look-alikes, and no copy.
+
+        Returns
+        -------
+        comparison
+            The article comes first.
+        near
+            Numbers of the candidates that come behind it, in order.
+        """
+        ready, near = self._weighed.ready_near(new, candidates, self.verifier, least_similarity)
+        return Comparison(ready, self._weighed, self.verifier), near
 
     def measure_looseness(
         self, features: Sequence[Comparable], *, threads: int = 1

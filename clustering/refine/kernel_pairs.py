@@ -43,7 +43,7 @@ def are_positions(first: _Int64Array, second: _Int64Array, count: int) -> bool:
 
 
 @compiled
-def _penalty(seconds: float, other_seconds: float) -> float:
+def time_penalty(seconds: float, other_seconds: float) -> float:
     """Return what distance in time takes off: nothing up to two days, at most .15.
 
     Soft on purpose: dates are often wrong (a scraper's, an archive's), and some events last.
@@ -62,7 +62,7 @@ def time_penalties(
     """Return what distance in time takes off the similarity of pairs; shape (m,), in [0, .15]."""
     result = np.empty(first.size, dtype=np.float64)
     for k in range(first.size):
-        result[k] = _penalty(published_at_seconds[first[k]], published_at_seconds[second[k]])
+        result[k] = time_penalty(published_at_seconds[first[k]], published_at_seconds[second[k]])
     return result
 
 
@@ -128,7 +128,9 @@ def weigh_pairs(
         # Most candidates are not alike, and what follows can only make them less so.
         if not evidence > 0.0 or not _is_comparable(i, j, usable, languages):
             continue
-        similarity = min(evidence, 1.0) - _penalty(published_at_seconds[i], published_at_seconds[j])
+        similarity = min(evidence, 1.0) - time_penalty(
+            published_at_seconds[i], published_at_seconds[j]
+        )
         if similarity > 0.0:
             similarities[k] = similarity
             alike[count] = k

@@ -115,23 +115,29 @@ class Comparison:
     Parameters
     ----------
     features
-        The articles; positions in this sequence name them from here on.
+        The articles, made ready or not; positions among them name them from here on.
     frequencies
         Document frequencies that weight their terms, or articles weighted by them already.
     verifier
         Turns the parts of a pair into its similarity.
+    threads
+        To make thousands of articles ready with.
     """
 
     def __init__(
         self,
-        features: Sequence[Comparable],
+        features: Sequence[Comparable] | ReadyArticles,
         frequencies: DocumentFrequencies | WeighedArticles,
         verifier: Verifier,
+        *,
+        threads: int = 1,
     ) -> None:
-        if isinstance(frequencies, WeighedArticles):
-            self._ready = frequencies.ready(features)
+        if isinstance(features, ReadyArticles):
+            self._ready = features
+        elif isinstance(frequencies, WeighedArticles):
+            self._ready = frequencies.ready(features, threads=threads)
         else:
-            self._ready = ReadyArticles.build(features, frequencies)
+            self._ready = ReadyArticles.build(features, frequencies, threads=threads)
         # All loops run over the articles that are held, whichever of them this is about: to copy
         # some sixty out of twenty thousand takes longer than to compare them.
         self._among = self._ready.among

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from clustering.columns import FeatureColumns
 from clustering.refine.kernel_weighed import append_weighed
 from clustering.refine.known_pairs import KnownPairs
+from clustering.refine.reach import may_reach
 from clustering.refine.ready import ReadyArticles, columns_of
 from clustering.refine.subjects import item_words
 from clustering.refine.tfidf import (
@@ -27,7 +28,8 @@ from clustering.refine.tfidf import (
     idf_by_language,
     looseness_by_language,
 )
-from clustering.unpacking import Comparable, PackedFeatures
+from clustering.refine.verifier import Verifier
+from clustering.unpacking import Comparable, PackedFeatures, StackedRecords, stacked_records
 
 _MOST_ARTICLES: Final = 100_000
 _MOST_AT_ONCE: Final = 500
@@ -87,7 +89,7 @@ class WeighedArticles:
         self._held: list[Comparable] = []
         self._kept: _Kept | None = None
 
-    def ready(self, features: Sequence[Comparable]) -> ReadyArticles:
+    def ready(self, features: Sequence[Comparable], *, threads: int = 1) -> ReadyArticles:
         """Return what `ReadyArticles.build` returns for these articles.
 
         The numbers of languages and publishers may be others; they are equal for equal ones all
@@ -105,7 +107,7 @@ class WeighedArticles:
             or isinstance(features, FeatureColumns)  # a batch: its articles are no objects
             or len(features) > min(_MOST_AT_ONCE, self._most_articles)
         ):
-            return ReadyArticles.build(features, self._frequencies)
+            return ReadyArticles.build(features, self._frequencies, threads=threads)
         with self._lock:
             rows = [self._rows.get(id(item), -1) for item in features]
             if -1 in rows:
@@ -121,23 +123,102 @@ class WeighedArticles:
                 raise AssertionError("articles were added")
             return self._kept.ready(np.array(rows, dtype=np.int64))
 
+    def ready_near(
+        self,
+        new: Comparable,
+        candidates: Sequence[Comparable],
+        verifier: Verifier,
+        least_similarity: float,
+    ) -> tuple[ReadyArticles, Sequence[int]]:
+        """Make an article ready, and those of its candidates that may be like it.
+
+        Parameters
+        ----------
+        new
+            The article, an ordinary text.
+        candidates
+            Those it is to be compared with.
+        verifier
+            What they will be compared by.
+        least_similarity
+            As for `clustering.refine.reach.may_reach`.
+
+        Returns
+        -------
+        The article and, behind it, the others; the numbers of these among the candidates. Those
+        left out are no copies of the article, and the similarity of each to it, look-alikes not
+        left out, is less than ``least_similarity``.
+
+        Raises
+        ------
+        ConfigurationError, CorruptRecordError
+            As `ready`.
+        """
+        near: Sequence[int] = range(len(candidates))
+        if isinstance(new, PackedFeatures) and len(candidates) < min(
+            _MOST_AT_ONCE, self._most_articles
+        ):
+            with self._lock:
+                near = self._near(new, candidates, verifier, least_similarity)
+        return self.ready([new, *(candidates[k] for k in near)]), near
+
+    def _near(
+        self,
+        new: PackedFeatures,
+        candidates: Sequence[Comparable],
+        verifier: Verifier,
+        least_similarity: float,
+    ) -> Sequence[int]:
+        """Keep the article and the candidates that may be like it; returns which these are."""
+        everybody = range(len(candidates))
+        if len(self._held) + len(candidates) + 1 > self._most_articles:
+            self._forget()
+        rows = self._rows
+        if (id(new) not in rows and not self._add([new])) or self._kept is None:
+            return everybody
+        row = rows[id(new)]
+        # What such an item is compared with bears on more than the pair (`subjects`).
+        if self._kept.is_item(row):
+            return everybody
+        unknown = {
+            id(item): item
+            for item in candidates
+            if id(item) not in rows and isinstance(item, PackedFeatures)
+        }
+        if unknown:
+            items = list(unknown.values())
+            stacked = stacked_records(items)
+            near = self._kept.near(row, new.lang, stacked, verifier, least_similarity)
+            if near.size and not self._append(
+                stacked.columns(near), [items[k] for k in near.tolist()]
+            ):
+                return everybody
+        return [
+            k
+            for k, item in enumerate(candidates)
+            if id(item) in rows or not isinstance(item, PackedFeatures)
+        ]
+
     def _add(self, new: list[Comparable]) -> bool:
         """Keep articles; ``False`` when they were made under another scheme than those kept."""
-        packed = [item for item in new if isinstance(item, PackedFeatures)]
-        plain = [item for item in new if not isinstance(item, PackedFeatures)]
+        packed: list[Comparable] = [item for item in new if isinstance(item, PackedFeatures)]
+        plain: list[Comparable] = [item for item in new if not isinstance(item, PackedFeatures)]
         for some in (packed, plain):
-            if not some:
-                continue
-            columns = columns_of(some)
-            sizes = columns.signature_offsets[1:] - columns.signature_offsets[:-1]
-            if self._kept is None:
-                self._kept = _Kept(int(sizes.max()))
-            if not ((sizes == 0) | (sizes == self._kept.signature_entries)).all():
+            if some and not self._append(columns_of(some), some):
                 return False
-            self._kept.add(columns, self._frequencies)
-            for item in some:
-                self._rows[id(item)] = len(self._held)
-                self._held.append(item)
+        return True
+
+    def _append(self, columns: FeatureColumns, items: Sequence[Comparable]) -> bool:
+        """Keep articles; ``False`` as for `_add`."""
+        sizes = columns.signature_offsets[1:] - columns.signature_offsets[:-1]
+        if self._kept is None:
+            self._kept = _Kept(int(sizes.max()))
+        if not ((sizes == 0) | (sizes == self._kept.signature_entries)).all():
+            return False
+        self._kept.add(columns, self._frequencies)
+        for item in items:
+            self._rows[id(item)] = len(self._held)
+            self._held.append(item)
         return True
 
 
@@ -198,6 +279,49 @@ class _Kept:
             *self._articles.rooms.values(),
             *self._terms.rooms.values(),
             *self._bigrams.rooms.values(),
+        )
+
+    def is_item(self, row: int) -> bool:
+        """Whether an article is what ``subjects.find_items`` names."""
+        return bool(self._articles.rooms["is_item"][row])
+
+    def near(
+        self,
+        row: int,
+        lang: bytes,
+        stacked: StackedRecords,
+        verifier: Verifier,
+        least_similarity: float,
+    ) -> Int64Array:
+        """Return the places of the records that `may_reach` leaves.
+
+        ``lang`` names the language of article ``row``.
+        """
+        articles, terms, bigrams = self._articles.rooms, self._terms.rooms, self._bigrams.rooms
+        return np.flatnonzero(
+            may_reach(
+                least_similarity,
+                np.frombuffer(lang, dtype=np.uint8),
+                row,
+                stacked.data,
+                stacked.words,
+                stacked.headers,
+                articles["term_offsets"],
+                terms["term_ids"],
+                terms["idf"],
+                terms["weights"],
+                terms["counts"],
+                terms["flags"],
+                articles["bigram_offsets"],
+                bigrams["bigram_ids"],
+                bigrams["bigram_weights"],
+                articles["summaries"],
+                articles["published_at_seconds"],
+                articles["looseness"],
+                verifier.intercept,
+                verifier.linear,
+                verifier.roots,
+            )
         )
 
     def ready(self, rows: Int64Array) -> ReadyArticles:

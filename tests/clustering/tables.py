@@ -89,9 +89,14 @@ class TableRefinement(Refinement):
     def rule(self) -> MergeRule:
         return MergeRule.cut(0.5)
 
-    def compare(self, features: Sequence[Comparable]) -> Comparison:
+    def compare(self, features: Sequence[Comparable], *, threads: int = 1) -> Comparison:
         articles = [features_of(item) for item in features]
         return TableComparison(articles, self._similarity, self._copied)
+
+    def compare_near(
+        self, new: Comparable, candidates: Sequence[Comparable], least_similarity: float
+    ) -> tuple[Comparison, Sequence[int]]:
+        return self.compare([new, *candidates]), range(len(candidates))
 
 
 def cluster(

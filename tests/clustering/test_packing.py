@@ -125,6 +125,25 @@ def test_features_of_any_size_survive(terms: int) -> None:
     assert_equal(unpack_features(pack_features(features)), features)
 
 
+@pytest.mark.parametrize("gap", [1, 5_000, 50_000, 200_000])
+def test_all_small_counts_survive(gap: int) -> None:
+    """Those whose codes are looked up together, and those a little too long for it."""
+    shape = (20, 9, 5, 4)
+    columns = np.indices(shape, dtype=np.uint8).reshape(4, -1)
+    ids = np.arange(columns.shape[1], dtype=np.uint32) * np.uint32(gap)
+    made = article()
+    vector = replace(
+        made.vector,
+        term_ids=ids,
+        body_counts=columns[0],
+        lead_counts=columns[1],
+        title_counts=columns[2],
+        term_flags=columns[3],
+    )
+    features = replace(made, vector=vector, event_tokens=uint32([]))
+    assert_equal(unpack_features(pack_features(features)), features)
+
+
 def test_neighbouring_ids_and_extreme_ids_survive() -> None:
     ids = [0, 1, 2, 2**31, 2**32 - 2, 2**32 - 1]
     ones = np.full(6, 255, dtype=np.uint8)

@@ -23,6 +23,15 @@ def test_equal_records_are_one_object() -> None:
     assert found.features.publisher == "paper 1"
 
 
+def test_records_that_begin_alike_are_not_mixed_up() -> None:
+    """As those of a forger might, who makes texts of one checksum."""
+    cache = FeatureCache()
+    first, other = _record(1), _record(1)[:-1] + b"x"
+    for record in (first, other, first):
+        assert cache.features(record).record == record
+    assert cache.features(other) is cache.features(bytes(bytearray(other)))
+
+
 def test_those_met_last_are_kept() -> None:
     cache = FeatureCache(most_articles=8)
     records = [_record(number) for number in range(30)]
