@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -23,13 +24,12 @@ from clustering.errors import ConfigurationError
 from clustering.pair_finding import PairFinder, PairSearch, Progress, find_pairs_here
 from clustering.parting import link_parted
 from clustering.propose import BucketLimits, SignatureScheme
-from clustering.refine import Comparison, MergeRule, Refinement
-from clustering.refine.linkage import Float64Array, Int64Array, first_appearance
-from clustering.refine.linkage_sparse import link_sparse
+from clustering.refine import Comparison, Refinement
+from clustering.refine.linkage import Int64Array, first_appearance
+from clustering.same_texts import duplicate_groups
 
 Digests: TypeAlias = NDArray[np.uint64]
 
-_MAJORITY = MergeRule.cut(0.5)
 _UNCROWDED_ARTICLES = 10_000
 _CROWDED_ARTICLES = 100_000
 
@@ -164,7 +164,7 @@ def recluster(
         ordered = columns.taken(order)
         digests = digests[order]
 
-    comparison = refinement.compare(ordered)
+    comparison = refinement.compare(ordered, threads=threads)
     forbidden = [(int(place[a]), int(place[b])) for a, b in cannot_link]
     linked = [[int(place[k]) for k in group] for group in must_link]
     copies = _copies(digests, comparison, [*forbidden, *linked])
@@ -203,8 +203,8 @@ def recluster(
 
     report("duplicates", 0, count)
     identical = _identical(digests, comparison, labels)
-    duplicates = _duplicate_groups(
-        comparison, labels, pairs.first, pairs.second, identical, limits.members_compared
+    duplicates = duplicate_groups(
+        comparison, labels, pairs.first, pairs.second, identical, limits.members_compared, threads
     )
     report("duplicates", count, count)
     return Clustering(
@@ -253,21 +253,20 @@ def content_digests(features: FeatureColumns) -> Digests:
 
     As big-endian numbers: uint64, shape (n, 2).
     """
-    ragged = [
-        (values.view(np.uint8).data, (offsets * values.itemsize).tolist())
-        for values, offsets in (
-            (features.term_ids, features.term_offsets),
-            (features.body_counts, features.term_offsets),
-            (features.lead_counts, features.term_offsets),
-            (features.title_counts, features.term_offsets),
-            (features.term_flags, features.term_offsets),
-            (features.bigram_ids, features.bigram_offsets),
-            (features.text_signatures, features.signature_offsets),
-            (features.event_tokens, features.event_offsets),
-        )
-        if values.size
-    ]
-    digests = bytearray()
+    pieces = []
+    for values, offsets in (
+        (features.term_ids, features.term_offsets),
+        (features.body_counts, features.term_offsets),
+        (features.lead_counts, features.term_offsets),
+        (features.title_counts, features.term_offsets),
+        (features.term_flags, features.term_offsets),
+        (features.bigram_ids, features.bigram_offsets),
+        (features.text_signatures, features.signature_offsets),
+        (features.event_tokens, features.event_offsets),
+    ):
+        content = values.tobytes()
+        ends = (offsets * values.itemsize).tolist()
+        pieces.append([content[begin:end] for begin, end in pairwise(ends)])
     numbers = zip(
         features.kinds.tolist(),
         features.languages.tolist(),
@@ -276,15 +275,15 @@ def content_digests(features: FeatureColumns) -> Digests:
         features.token_counts.tolist(),
         strict=True,
     )
-    for row, (kind, language, terms, bigrams, tokens) in enumerate(numbers):
-        lang = features.language_names[language]
-        digest = hashlib.blake2b(
-            f"{KINDS[kind]} {lang} {terms} {bigrams} {tokens}".encode(), digest_size=16
-        )
-        for content, offsets in ragged:
-            digest.update(content[offsets[row] : offsets[row + 1]])
-        digests += digest.digest()
-    return np.frombuffer(bytes(digests), dtype=">u8").astype(np.uint64).reshape(-1, 2)
+    heads = [
+        f"{KINDS[kind]} {features.language_names[language]} {terms} {bigrams} {tokens}".encode()
+        for kind, language, terms, bigrams, tokens in numbers
+    ]
+    digests = [
+        hashlib.blake2b(b"".join(content), digest_size=16).digest()
+        for content in zip(heads, *pieces, strict=True)
+    ]
+    return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def _copies(
@@ -315,37 +314,3 @@ def _identical(digests: Digests, comparison: Comparison, apart: Int64Array) -> l
     several = np.flatnonzero(ends - begins > 1)
     ordered = usable[order]
     return sorted(ordered[begins[k] : ends[k]].tolist() for k in several.tolist())
-
-
-def _duplicate_groups(
-    comparison: Comparison,
-    labels: Int64Array,
-    first: NDArray[np.integer],
-    second: NDArray[np.integer],
-    identical: Sequence[Sequence[int]],
-    members_compared: int,
-) -> Int64Array:
-    """Group near-duplicates within clusters, by average linkage over yes and no.
-
-    Two groups join when more than half of the pairs between them are near-duplicates, so text
-    that drifts from copy to copy makes no chain. Copies that LSH did not pair are tested when
-    they matter.
-    """
-
-    def same_text(i: Int64Array, j: Int64Array) -> Float64Array:
-        same: NDArray[np.bool_] = comparison.near_duplicates(i, j) & (labels[i] == labels[j])
-        return same.astype(np.float64)
-
-    inside = labels[first] == labels[second]
-    first, second = first[inside], second[inside]
-    same = comparison.near_duplicates(first, second)
-    return link_sparse(
-        labels.size,
-        first[same],
-        second[same],
-        np.ones(int(same.sum())),
-        _MAJORITY,
-        same_text,
-        blocks=identical,
-        most_members_measured=members_compared,
-    )

@@ -74,10 +74,11 @@ class CollectedColumns:
         """``publishers`` (a copy) and ``publisher_names`` of `FeatureColumns`, of all articles."""
         return self._numbers["publishers"].values.copy(), tuple(self._names["publisher_names"])
 
-    def taken(self, rows: Int64Array) -> FeatureColumns:
+    def taken(self, rows: Int64Array, *, threads: int = 1) -> FeatureColumns:
         """Return the articles of these numbers, in this order, and give all of them up.
 
-        Field by field, so that memory never holds much more than either side.
+        Field by field, so that memory never holds much more than either side. The threads do not
+        change the result.
         """
         fields: dict[str, Any] = {name: each.values[rows] for name, each in self._plain.items()}
         for numbers, names in NAMED_FIELDS:
@@ -88,7 +89,7 @@ class CollectedColumns:
             begins, fields[offsets] = offsets_of_sizes(sizes), offsets_of_sizes(sizes[rows])
             for name in names_of_values:
                 values = self._values.pop(name).values
-                fields[name] = gathered(rows, begins, fields[offsets], values)
+                fields[name] = gathered(rows, begins, fields[offsets], values, threads=threads)
                 del values
         self._begin()
         return FeatureColumns(**fields)

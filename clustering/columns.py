@@ -25,6 +25,7 @@ from clustering.articles import (
     UInt32Array,
 )
 from clustering.compiled import compiled
+from clustering.pieces import in_pieces
 
 Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
@@ -43,6 +44,10 @@ RAGGED_FIELDS: Final = (
 )
 NAMED_FIELDS: Final = (("languages", "language_names"), ("publishers", "publisher_names"))
 PLAIN_FIELDS: Final = ("kinds", "published_at_seconds", "token_counts")
+
+
+_GATHERED_ARTICLES: Final = 16_384
+"""Articles that a thread copies at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -296,14 +301,25 @@ def _joined(dtype: type[Any], parts: Any) -> NDArray[Any]:
 
 
 def gathered(
-    rows: Int64Array, old: Int64Array, new: Int64Array, values: NDArray[Any]
+    rows: Int64Array,
+    old: Int64Array,
+    new: Int64Array,
+    values: NDArray[Any],
+    *,
+    threads: int = 1,
 ) -> NDArray[Any]:
     """Return the values of articles, one behind the other.
 
     ``old`` are the offsets of all articles in ``values``, ``new`` those of ``rows`` in the result.
     """
     found = np.empty(int(new[-1]), dtype=values.dtype)
-    _gather(rows, old, new, np.require(values, requirements=["C", "W"]), found)
+    values = np.require(values, requirements=["C", "W"])
+
+    def gather(begin: int, end: int) -> None:
+        _gather(rows[begin:end], old, new[begin : end + 1], values, found)
+
+    for _ in in_pieces(range(rows.size), _GATHERED_ARTICLES, gather, threads=threads):
+        pass
     return found
 
 

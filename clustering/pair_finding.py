@@ -9,7 +9,6 @@ on the threads of this process (`find_pairs_here`), or on other machines
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from clustering.articles import ArticleFeatures
 from clustering.columns import FeatureColumns
 from clustering.compiled import compiled
+from clustering.pieces import in_pieces
 from clustering.propose import BucketIndex, BucketLimits, SignatureScheme, bucket_ids_of_all
 from clustering.refine import Comparison, MergeRule, Refinement
 
@@ -28,8 +28,6 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 Float32Array: TypeAlias = NDArray[np.float32]
 Int32Array: TypeAlias = NDArray[np.int32]
 
-_INDEXED_ARTICLES: Final = 8_192
-"""Articles whose buckets are named at once."""
 _COMPARED_ARTICLES: Final = 512
 """Articles whose candidates a thread compares at a time."""
 
@@ -126,15 +124,14 @@ def find_pairs_here(search: PairSearch) -> ComparedPairs:
     without_buckets = np.zeros(count, dtype=np.bool_)
     without_buckets[list(search.without_buckets)] = True
     search.report("candidates", 0, count)
-    pieces = (
-        bucket_ids_of_all(
-            features[begin : begin + _INDEXED_ARTICLES],
-            search.scheme,
-            without_buckets[begin : begin + _INDEXED_ARTICLES],
-        )
-        for begin in range(0, count, _INDEXED_ARTICLES)
+    index = BucketIndex.of(
+        count,
+        lambda begin, end: bucket_ids_of_all(
+            features[begin:end], search.scheme, without_buckets[begin:end]
+        ),
+        limits=search.bucket_limits,
+        threads=search.threads,
     )
-    index = BucketIndex.of(pieces, limits=search.bucket_limits, threads=search.threads)
     named = index.named(
         per_article_limit=search.per_article_limit,
         limits=search.bucket_limits,
@@ -144,8 +141,8 @@ def find_pairs_here(search: PairSearch) -> ComparedPairs:
     del index
     search.report("candidates", count, count)
 
-    def alike(begin: int) -> tuple[Int32Array, Int32Array, Float32Array, int]:
-        one, other = named.pairs_of(begin, min(begin + _COMPARED_ARTICLES, count))
+    def alike(begin: int, end: int) -> tuple[Int32Array, Int32Array, Float32Array, int]:
+        one, other = named.pairs_of(begin, end)
         similarities = search.comparison.similarities(one, other)
         kept = is_plausible(similarities, search.refinement.rule)
         one, other = one[kept].astype(np.int32), other[kept].astype(np.int32)
@@ -156,15 +153,14 @@ def find_pairs_here(search: PairSearch) -> ComparedPairs:
     first = np.empty(named.candidates.size, dtype=np.int32)
     second = np.empty_like(first)
     similarities = np.empty(first.size, dtype=np.float32)
-    found, candidate_pair_count = 0, 0
-    with ThreadPoolExecutor(search.threads) as pool:
-        begins = range(0, count, _COMPARED_ARTICLES)
-        for begin, piece in zip(begins, pool.map(alike, begins), strict=True):
-            end = found + piece[0].size
-            first[found:end], second[found:end], similarities[found:end] = piece[:3]
-            candidate_pair_count += piece[3]
-            found = end
-            search.report("similarities", min(begin + _COMPARED_ARTICLES, count), count)
+    found, candidate_pair_count, compared = 0, 0, 0
+    for piece in in_pieces(range(count), _COMPARED_ARTICLES, alike, threads=search.threads):
+        end = found + piece[0].size
+        first[found:end], second[found:end], similarities[found:end] = piece[:3]
+        candidate_pair_count += piece[3]
+        found = end
+        compared = min(compared + _COMPARED_ARTICLES, count)
+        search.report("similarities", compared, count)
     ordered = _ordered(count, first[:found], second[:found], similarities[:found])
     search.report("similarities", count, count)
     return ComparedPairs(*ordered, candidate_pair_count)

@@ -64,10 +64,10 @@ def cluster_window(
     digests
         As in `clustering.batch.recluster`.
     """
+    cores = threads or os.cpu_count() or 1
     columns = FeatureColumns.of(features)
     if observed is None:
-        observed = ObservedFrequencies.of_columns(columns)
-    cores = threads or os.cpu_count() or 1
+        observed = ObservedFrequencies.of_columns(columns, threads=cores)
     observed = with_looseness(observed, shipped, columns, threads=cores)
     refinement = Refinement.shipped(shipped.with_observed(observed))
     clustering = recluster(

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, islice
 from types import TracebackType
 from typing import Final, Protocol, Self, TypeAlias
@@ -29,6 +30,7 @@ from clustering.online import OnlineClusterer
 from clustering.pair_finding import find_pairs_here
 from clustering.prepare import RepeatedLines
 from clustering.preparer import ExtractedArticle
+from clustering.refine.linkage import first_appearance
 from clustering.spreading import Workers
 from clustering.window import cluster_window
 from service.article_chunks import (
@@ -40,9 +42,10 @@ from service.article_chunks import (
     extracted_in,
 )
 from service.clusterer import Clusterer
+from service.heap import give_large_arrays_back
 from service.identifiers import derive_article_id
 from service.postings import PostingReader
-from service.preparing import Crew
+from service.preparing import Crew, core_count
 from service.spool import Spool
 from service.window_lines import WindowLines
 
@@ -130,6 +133,7 @@ def cluster_articles(
     if online and workers is not None:
         raise ConfigurationError("deciding one by one cannot be spread over workers")
     report = on_progress or _silent
+    give_large_arrays_back()
     with Spool() as spool, _Preparing(workers) as preparing:
         window = _Window(spool)
         for prepared in preparing.all_of(window.noting_ids(articles)):
@@ -140,12 +144,15 @@ def cluster_articles(
             if online
             else _decided_at_once(Clusterer(), window, preparing, report, workers)
         )
-    cluster_names = _names("c", decided.labels, window)
-    group_names = _names("d", decided.duplicate_labels, window)
-    results = [
-        OfflineResult(article_id, cluster_names[place], group_names[place])
-        for article_id, place in zip(window.ids, window.places, strict=True)
-    ]
+    places = window.places
+    results = list(
+        map(
+            OfflineResult,
+            window.ids,
+            _names("c", decided.labels[places]),
+            _names("d", decided.duplicate_labels[places]),
+        )
+    )
     return OfflineClustering(
         results,
         FeaturesById(window.numbers, decided.features),
@@ -157,10 +164,14 @@ class FeaturesById(Mapping[str, ArticleFeatures]):
     """Article id → features, which are made when they are asked for."""
 
     def __init__(self, numbers: Mapping[str, int], features: FeatureColumns) -> None:
-        places = {article_id: place for place, article_id in enumerate(numbers)}
-        # In the order of the input, as the numbers tell it.
-        self._places = {key: places[key] for key in sorted(numbers, key=numbers.__getitem__)}
+        self._numbers = numbers
         self._features = features
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        """Article id → where its features are, in the order of the input as the numbers tell it."""
+        places = {article_id: place for place, article_id in enumerate(self._numbers)}
+        return {key: places[key] for key in sorted(places, key=self._numbers.__getitem__)}
 
     def __getitem__(self, article_id: str) -> ArticleFeatures:
         return self._features[self._places[article_id]]
@@ -232,16 +243,17 @@ class _Window:
         return np.fromiter(self.numbers.values(), dtype=np.int64, count=len(self.numbers))
 
     @property
-    def places(self) -> Iterator[int]:
-        """For every article of the input, which of those that count stands for it."""
+    def places(self) -> Int64Array:
+        """For every article of the input, which of those that count stands for it; int64."""
         place_of = {article_id: place for place, article_id in enumerate(self.numbers)}
-        return (place_of[article_id] for article_id in self.ids)
+        each = map(place_of.__getitem__, self.ids)
+        return np.fromiter(each, dtype=np.int64, count=len(self.ids))
 
     def taken_features(self) -> FeatureColumns:
         """Return the features of the articles that count, and forget all features."""
         rows = np.arange(self.prepared_count)
         rows[list(self._replaced)] = list(self._replaced.values())
-        return self._features.taken(rows[self.chosen])
+        return self._features.taken(rows[self.chosen], threads=core_count())
 
     def put_in_canonical_order(self) -> Digests:
         """Let the articles that count stand as they will be clustered; return their digests."""
@@ -330,14 +342,11 @@ class _Preparing:
         return spreading.worked_in_order(self._workers, chunks, chunk_preparing)
 
 
-def _names(prefix: str, labels: Int64Array, window: _Window) -> list[str]:
-    """Name the label of every place: by number, from 1, in order of first appearance."""
-    numbers: dict[int, int] = {}
-    each = labels.tolist()
-    for place in window.places:
-        numbers.setdefault(each[place], len(numbers) + 1)
-    names = {label: f"{prefix}{number}" for label, number in numbers.items()}
-    return [names[label] for label in each]
+def _names(prefix: str, labels: Int64Array) -> list[str]:
+    """Name each label by its number, from 1, in order of first appearance."""
+    numbers = first_appearance(labels).tolist()
+    names = [f"{prefix}{number}" for number in range(1, max(numbers, default=-1) + 2)]
+    return [names[number] for number in numbers]
 
 
 def _prepare_again(window: _Window, preparing: _Preparing, report: ProgressReport) -> None:

@@ -58,7 +58,7 @@ class Crew(Generic[Item, Result]):
         in_process_seconds: float = IN_PROCESS_SECONDS,
     ) -> None:
         self._make_work = make_work
-        self._processes = _cores() if processes is None else processes
+        self._processes = core_count() if processes is None else processes
         self._seconds_left = in_process_seconds
         self._own_work: Callable[[Item], Result] | None = None
         self._executor: ProcessPoolExecutor | None = None
@@ -163,7 +163,8 @@ def worked_in_order(
         yield from crew.worked(items)
 
 
-def _cores() -> int:
+def core_count() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -8,8 +8,7 @@ order. Nine of ten buckets hold one article, and are dropped on the spot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from clustering.articles import UInt64Array
 from clustering.compiled import compiled
 from clustering.errors import ConfigurationError
+from clustering.pieces import in_pieces
 from clustering.propose.kernels import TEXT_WEIGHT
 from clustering.propose.lsh import BUCKET_BITS, EVENT_WEIGHT, SLOT_BITS, TEXT_BIT, BucketLimits
 from clustering.propose.sharing import best_candidates
@@ -31,7 +31,7 @@ _ARTICLE_BITS: Final = 64 - (BUCKET_BITS - _SHARD_BITS)
 _TEXT_BIT: Final = TEXT_BIT >> _SHARD_BITS
 """The lowest bits of a group's name choose its shard: `TEXT_BIT` is among the rest."""
 _PIECE_ARTICLES: Final = 1_024
-"""Articles that a thread works on at a time."""
+"""Articles whose candidates a thread finds at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,49 +63,59 @@ class BucketIndex:
     @classmethod
     def of(
         cls,
-        pieces: Iterable[tuple[Int64Array, UInt64Array]],
+        articles: int,
+        ids_of: Callable[[int, int], tuple[Int64Array, UInt64Array]],
         *,
         limits: BucketLimits,
         threads: int = 1,
+        piece_articles: int = 2_048,
     ) -> BucketIndex:
         """Index articles.
 
         Parameters
         ----------
-        pieces
-            Of some articles after the other, as `clustering.propose.lsh.bucket_ids_of_all` gives
-            them: how many ids there are up to the end of each, and the ids.
+        articles
+            How many there are.
+        ids_of
+            Called for the articles ``begin`` … ``end - 1``, by several threads at a time, for
+            what `clustering.propose.lsh.bucket_ids_of_all` returns: how many ids there are up to
+            the end of each, and the ids.
         limits
             Event buckets over their limit are left out.
         threads
             To use; the result does not depend on it.
+        piece_articles
+            Articles whose ids are asked for at once; nor does it on this.
 
         Raises
         ------
         ConfigurationError
             For more than 2^28 articles, whose numbers would not fit.
         """
-        articles = 0
-        indexed = 0
-        dealt: list[tuple[Int64Array, UInt64Array]] = []
-        for ends, ids in pieces:
-            counts = np.diff(ends, prepend=0)
-            dealt.append(_dealt_rows(ends, ids, articles, SLOT_BITS, _SHARD_BITS, _ARTICLE_BITS))
-            articles += ends.size
-            indexed += int((counts > 0).sum())
         if articles >> _ARTICLE_BITS:
             raise ConfigurationError(f"{articles} articles are too many for one set of buckets")
-        most = limits.event_bucket_articles(indexed)
 
-        def gathered(shard: int) -> tuple[Int64Array, Int32Array, NDArray[np.bool_]]:
+        def dealt_out(begin: int, end: int) -> tuple[int, Int64Array, UInt64Array]:
+            ends, ids = ids_of(begin, end)
+            rows = _dealt_rows(ends, ids, begin, SLOT_BITS, _SHARD_BITS, _ARTICLE_BITS)
+            return int((np.diff(ends, prepend=0) > 0).sum()), *rows
+
+        dealt = list(in_pieces(range(articles), piece_articles, dealt_out, threads=threads))
+        most = limits.event_bucket_articles(sum(indexed for indexed, _, _ in dealt))
+
+        def gathered(
+            shard: int, following: int
+        ) -> tuple[Int64Array, Int32Array, NDArray[np.bool_]]:
             rows = np.concatenate(
-                [np.zeros(0, np.uint64), *(rows[at[shard] : at[shard + 1]] for at, rows in dealt)]
+                [
+                    np.zeros(0, np.uint64),
+                    *(rows[at[shard] : at[following]] for _, at, rows in dealt),
+                ]
             )
             rows.sort()
             return _shared_buckets(rows, most, _ARTICLE_BITS, _TEXT_BIT)
 
-        with ThreadPoolExecutor(threads) as pool:
-            shards = list(pool.map(gathered, range(1 << _SHARD_BITS)))
+        shards = list(in_pieces(range(1 << _SHARD_BITS), 1, gathered, threads=threads))
         dealt.clear()
         sizes = np.concatenate([shard[0] for shard in shards])
         members = np.concatenate([shard[1] for shard in shards])
@@ -148,8 +158,7 @@ class BucketIndex:
             )
         count = self.article_begins.size - 1
 
-        def candidates_of(begin: int) -> tuple[Int64Array, Int32Array, Int32Array]:
-            end = min(begin + _PIECE_ARTICLES, count)
+        def candidates_of(begin: int, end: int) -> tuple[Int64Array, Int32Array, Int32Array]:
             found = best_candidates(
                 begin,
                 end,
@@ -172,17 +181,16 @@ class BucketIndex:
         candidates = np.empty(count * min(per_article_limit, count), dtype=np.int32)
         weights = np.empty_like(candidates)
         named = 0
-        with ThreadPoolExecutor(threads) as pool:
-            pieces = range(0, count, _PIECE_ARTICLES)
-            for begin, found in zip(pieces, pool.map(candidates_of, pieces), strict=True):
-                end = min(begin + _PIECE_ARTICLES, count)
-                counts, its_candidates, its_weights = found
-                begins[begin + 1 : end + 1] = named + np.cumsum(counts)
-                candidates[named : begins[end]] = its_candidates
-                weights[named : begins[end]] = its_weights
-                named = int(begins[end])
-                if on_progress is not None:
-                    on_progress(end)
+        begin = 0
+        pieces = in_pieces(range(count), _PIECE_ARTICLES, candidates_of, threads=threads)
+        for counts, its_candidates, its_weights in pieces:
+            end = begin + counts.size
+            begins[begin + 1 : end + 1] = named + np.cumsum(counts)
+            candidates[named : begins[end]] = its_candidates
+            weights[named : begins[end]] = its_weights
+            begin, named = end, int(begins[end])
+            if on_progress is not None:
+                on_progress(end)
         return NamedCandidates(begins, candidates[:named], weights[:named])
 
 

@@ -68,13 +68,17 @@ def candidate_pairs(
     ConfigurationError
         If ``per_article_limit`` is less than 1.
     """
-    ends = np.cumsum([ids.size for ids in ids_of_articles], dtype=np.int64)
-    ids = np.concatenate([np.zeros(0, dtype=np.uint64), *ids_of_articles])
-    named = BucketIndex.of([(ends, ids)], limits=limits, threads=threads).named(
+    count = len(ids_of_articles)
+
+    def ids_of(begin: int, end: int) -> tuple[NDArray[np.int64], UInt64Array]:
+        ids = ids_of_articles[begin:end]
+        return np.cumsum([each.size for each in ids], dtype=np.int64), np.concatenate(ids)
+
+    named = BucketIndex.of(count, ids_of, limits=limits, threads=threads).named(
         per_article_limit=per_article_limit,
         limits=limits,
         threads=threads,
         on_progress=on_progress,
     )
-    first = np.repeat(np.arange(ends.size, dtype=np.int32), np.diff(named.begins))
-    return CandidatePairs(*united(ends.size, first, named.candidates, named.shared_weights))
+    first = np.repeat(np.arange(count, dtype=np.int32), np.diff(named.begins))
+    return CandidatePairs(*united(count, first, named.candidates, named.shared_weights))

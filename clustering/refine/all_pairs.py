@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from clustering.articles import UInt8Array, UInt32Array, UInt64Array
 from clustering.compiled import compiled
-from clustering.refine.kernels import PART_COUNT, RARE_IDF, TOP, write_parts
+from clustering.refine.kernels import PART_COUNT, RARE_IDF, TOP, are_seldom_asked, write_parts
 
 _Float32Array = NDArray[np.float32]
 _Float64Array = NDArray[np.float64]
 _Int64Array = NDArray[np.int64]
 
-_SUMS: Final = 12
-"""Body, lead, title, title-body, body-title, lead-body, body-lead, numbers, names, idf, highest idf
-of a number, rare terms."""
+_SUMS: Final = 5
+"""Lead, title, numbers, highest idf of a number, rare terms."""
+_SELDOM: Final = 7
+"""Body, title-body, body-title, lead-body, body-lead, names, idf: for `SELDOM_ASKED` alone."""
 
 
 @compiled
@@ -97,7 +98,9 @@ def all_pair_logits(
     """
     count = rows.size
     pairs = count * (count - 1) // 2
+    are_asked = are_seldom_asked(linear, roots)
     sums = np.zeros((pairs, _SUMS), dtype=np.float64)
+    seldom = np.zeros((pairs if are_asked else 1, _SELDOM), dtype=np.float64)
     tops = np.zeros((pairs, TOP), dtype=np.float64)
     cosines = np.zeros(pairs, dtype=np.float64)
     shared_bigrams = np.zeros(pairs, dtype=np.int64)
@@ -118,23 +121,24 @@ def all_pair_logits(
                 # No views of a row: making one takes longer than what is done with it.
                 pair = row + term_owners[entry]
                 product = weights[a, 0] * weights[b, 0]
-                sums[pair, 0] += product
-                sums[pair, 1] += weights[a, 1] * weights[b, 1]
-                sums[pair, 2] += weights[a, 2] * weights[b, 2]
-                sums[pair, 3] += weights[a, 2] * weights[b, 0]
-                sums[pair, 4] += weights[a, 0] * weights[b, 2]
-                sums[pair, 5] += weights[a, 1] * weights[b, 0]
-                sums[pair, 6] += weights[a, 0] * weights[b, 1]
+                sums[pair, 0] += weights[a, 1] * weights[b, 1]
+                sums[pair, 1] += weights[a, 2] * weights[b, 2]
                 flag = flags[a] & flags[b]
                 value = 0.5 * (idf[a] + idf[b])
                 if flag & 1:
-                    sums[pair, 7] += product
-                    sums[pair, 10] = max(sums[pair, 10], value)
-                if flag & 2:
-                    sums[pair, 8] += product
-                sums[pair, 9] += value
+                    sums[pair, 2] += product
+                    sums[pair, 3] = max(sums[pair, 3], value)
                 if value >= RARE_IDF:
-                    sums[pair, 11] += 1.0
+                    sums[pair, 4] += 1.0
+                if are_asked:
+                    seldom[pair, 0] += product
+                    seldom[pair, 1] += weights[a, 2] * weights[b, 0]
+                    seldom[pair, 2] += weights[a, 0] * weights[b, 2]
+                    seldom[pair, 3] += weights[a, 1] * weights[b, 0]
+                    seldom[pair, 4] += weights[a, 0] * weights[b, 1]
+                    if flag & 2:
+                        seldom[pair, 5] += product
+                    seldom[pair, 6] += value
                 if value > tops[pair, TOP - 1]:
                     k = TOP - 1
                     while k > 0 and tops[pair, k - 1] < value:
@@ -163,22 +167,22 @@ def all_pair_logits(
     pair = 0
     for i in range(count):
         for j in range(i + 1, count):
-            own = sums[pair]
+            own, other = sums[pair], seldom[pair if are_asked else 0]
             write_parts(
                 rows[i],
                 rows[j],
+                other[0],
                 own[0],
                 own[1],
+                other[1],
+                other[2],
+                other[3],
+                other[4],
                 own[2],
+                other[5],
+                other[6],
                 own[3],
-                own[4],
-                own[5],
-                own[6],
-                own[7],
-                own[8],
-                own[9],
-                own[10],
-                int(own[11]),
+                int(own[4]),
                 cosines[pair],
                 shared_bigrams[pair],
                 summaries,

@@ -15,6 +15,7 @@ import numpy as np
 from clustering.articles import UInt8Array, UInt32Array
 from clustering.columns import FeatureColumns
 from clustering.compiled import compiled
+from clustering.pieces import in_pieces
 from clustering.refine.known_pairs import KnownPairs
 from clustering.refine.lookalike_rules import summarise
 from clustering.refine.tfidf import (
@@ -24,11 +25,12 @@ from clustering.refine.tfidf import (
     Int64Array,
     WeightedCorpus,
 )
-from clustering.unpacking import Comparable, PackedFeatures, features_of, unpack_columns
+from clustering.unpacking import Comparable, PackedFeatures, features_of, stacked_records
 
 OF_TERMS: Final = ("term_ids", "idf", "weights", "counts", "flags")
 """Attributes of `WeightedCorpus` with an entry a term."""
 OF_BIGRAMS: Final = ("bigram_ids", "bigram_weights")
+_PIECE_ARTICLES: Final = 8_192
 OF_ARTICLES: Final = (
     "summaries",
     "usable",
@@ -73,9 +75,13 @@ class ReadyArticles:
 
     @classmethod
     def build(
-        cls, features: Sequence[Comparable], frequencies: DocumentFrequencies
+        cls,
+        features: Sequence[Comparable],
+        frequencies: DocumentFrequencies,
+        *,
+        threads: int = 1,
     ) -> ReadyArticles:
-        """Make articles ready that are met once.
+        """Make articles ready that are met once, by so many threads where they are thousands.
 
         Raises
         ------
@@ -84,13 +90,13 @@ class ReadyArticles:
         """
         columns = columns_of(features)
         known = [-1 if not name else number for number, name in enumerate(columns.publisher_names)]
-        corpus = WeightedCorpus.build(columns, frequencies)
+        corpus = WeightedCorpus.build(columns, frequencies, threads=threads)
         return cls(
             corpus,
             None,
             np.array(known, dtype=np.int64)[columns.publishers],
             columns.token_counts,
-            figures_of(corpus),
+            figures_of(corpus, threads=threads),
         )
 
     @property
@@ -99,9 +105,17 @@ class ReadyArticles:
         return self.among if self.rows is None else _taken(self.among, self.rows)
 
 
-def figures_of(corpus: WeightedCorpus) -> Float32Array:
+def figures_of(corpus: WeightedCorpus, *, threads: int = 1) -> Float32Array:
     """Return what the look-alike test needs to know of each article by itself."""
-    return summarise(corpus.term_offsets, corpus.idf, corpus.weights, corpus.counts, corpus.flags)
+    of_terms = corpus.idf, corpus.weights, corpus.counts, corpus.flags
+    pieces = in_pieces(
+        range(corpus.article_count),
+        _PIECE_ARTICLES,
+        lambda begin, end: summarise(corpus.term_offsets[begin : end + 1], *of_terms),
+        threads=threads,
+    )
+    found = [np.zeros((0, 5), dtype=np.float32), *pieces]
+    return found[1] if len(found) == 2 else np.concatenate(found)
 
 
 def columns_of(features: Sequence[Comparable]) -> FeatureColumns:
@@ -112,9 +126,9 @@ def columns_of(features: Sequence[Comparable]) -> FeatureColumns:
         made_of = features[0].take_packed()
         if made_of is not None:
             return FeatureColumns.of([made_of])
-    packed = [item.record for item in features if isinstance(item, PackedFeatures)]
+    packed = [item for item in features if isinstance(item, PackedFeatures)]
     if packed and len(packed) == len(features):
-        return unpack_columns(packed)
+        return stacked_records(packed).columns()
     return FeatureColumns.of([features_of(item) for item in features])
 
 

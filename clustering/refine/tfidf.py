@@ -10,7 +10,7 @@ tf). Each article gets three such vectors over the same terms: body, lead and ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -21,6 +21,7 @@ from clustering.articles import ArticleFeatures, UInt8Array, UInt32Array
 from clustering.columns import UNDATED, FeatureColumns
 from clustering.compiled import compiled
 from clustering.errors import ConfigurationError
+from clustering.pieces import in_pieces
 from clustering.prepare import FrequencyTable
 
 Float32Array = NDArray[np.float32]
@@ -30,7 +31,9 @@ BoolArray = NDArray[np.bool_]
 
 UNKNOWN_LANGUAGE: Final = "und"
 
-_PIECE_IDS: Final = 1 << 20
+_PIECE_ARTICLES: Final = 1_024
+"""Articles weighted at once, with half a million terms: what was looked up is still in the cache
+when it is scaled."""
 
 NUMBER_FLAG: Final = 1
 """Bit of ``TermVector.term_flags`` set for numbers."""
@@ -119,7 +122,11 @@ class WeightedCorpus:
 
     @classmethod
     def build(
-        cls, features: Sequence[ArticleFeatures], frequencies: DocumentFrequencies
+        cls,
+        features: Sequence[ArticleFeatures],
+        frequencies: DocumentFrequencies,
+        *,
+        threads: int = 1,
     ) -> WeightedCorpus:
         """Weight the vectors of articles.
 
@@ -129,6 +136,8 @@ class WeightedCorpus:
             The articles; none is fine.
         frequencies
             Where idf comes from, by term and language.
+        threads
+            To use for thousands of articles; the result does not depend on it.
 
         Raises
         ------
@@ -137,18 +146,7 @@ class WeightedCorpus:
             signature schemes and cannot be compared.
         """
         columns = FeatureColumns.of(features)
-        idf = idf_by_language(columns, frequencies)
-        bigram_idf = bigram_idf_of(columns, frequencies)
-        weights, bigram_weights, summaries = weigh_terms(
-            columns.term_offsets,
-            idf,
-            columns.body_counts,
-            columns.lead_counts,
-            columns.title_counts,
-            columns.term_flags,
-            columns.bigram_offsets,
-            bigram_idf,
-        )
+        idf, weights, bigram_weights, summaries = _weighted(columns, frequencies, threads)
         seconds = columns.published_at_seconds
         has_signature = columns.has_signature
         return cls(
@@ -169,6 +167,52 @@ class WeightedCorpus:
             has_text_signature=has_signature,
             looseness=looseness_by_language(columns, frequencies)[columns.languages],
         )
+
+
+def _weighted(
+    columns: FeatureColumns, frequencies: DocumentFrequencies, threads: int
+) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
+    """Return idf, weights, bigram weights and summaries as `WeightedCorpus` describes them."""
+    if len(columns) <= _PIECE_ARTICLES:
+        return _weighted_at_once(columns, frequencies)
+    terms, bigrams = columns.term_offsets, columns.bigram_offsets
+    idf = np.empty(terms[-1], dtype=np.float32)
+    weights = np.empty((terms[-1], 3), dtype=np.float32)
+    bigram_weights = np.empty(bigrams[-1], dtype=np.float32)
+    summaries = np.empty((len(columns), 5), dtype=np.float32)
+
+    def weigh(begin: int, end: int) -> None:
+        own = slice(terms[begin], terms[end])
+        (
+            idf[own],
+            weights[own],
+            bigram_weights[bigrams[begin] : bigrams[end]],
+            summaries[begin:end],
+        ) = _weighted_at_once(columns[begin:end], frequencies)
+
+    # The first piece by itself: it has the tables made that all of them look things up in.
+    weigh(0, _PIECE_ARTICLES)
+    others = range(_PIECE_ARTICLES, len(columns))
+    for _ in in_pieces(others, _PIECE_ARTICLES, weigh, threads=threads):
+        pass
+    return idf, weights, bigram_weights, summaries
+
+
+def _weighted_at_once(
+    columns: FeatureColumns, frequencies: DocumentFrequencies
+) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
+    idf = idf_by_language(columns, frequencies)
+    weights, bigram_weights, summaries = weigh_terms(
+        columns.term_offsets,
+        idf,
+        columns.body_counts,
+        columns.lead_counts,
+        columns.title_counts,
+        columns.term_flags,
+        columns.bigram_offsets,
+        bigram_idf_of(columns, frequencies),
+    )
+    return idf, weights, bigram_weights, summaries
 
 
 def looseness_by_language(
@@ -198,7 +242,7 @@ def idf_by_language(columns: FeatureColumns, frequencies: DocumentFrequencies) -
     names = columns.language_names
     present = [0] if len(names) == 1 else np.unique(columns.languages).tolist()
     if len(present) == 1:
-        return _in_pieces(columns.term_ids, lambda ids: frequencies.idf(ids, names[present[0]]))
+        return frequencies.idf(columns.term_ids, names[present[0]])
     idf = np.zeros(columns.term_ids.size, dtype=np.float32)
     of_terms = np.repeat(columns.languages, np.diff(columns.term_offsets))
     for number in present:
@@ -209,17 +253,7 @@ def idf_by_language(columns: FeatureColumns, frequencies: DocumentFrequencies) -
 
 def bigram_idf_of(columns: FeatureColumns, frequencies: DocumentFrequencies) -> Float32Array:
     """Return the idf of all bigrams."""
-    return _in_pieces(columns.bigram_ids, frequencies.bigram_idf)
-
-
-def _in_pieces(ids: UInt32Array, look_up: Callable[[UInt32Array], Float32Array]) -> Float32Array:
-    """Look a large number of ids up, without large arrays on the way."""
-    if ids.size <= _PIECE_IDS:
-        return look_up(ids)
-    found = np.empty(ids.size, dtype=np.float32)
-    for begin in range(0, ids.size, _PIECE_IDS):
-        found[begin : begin + _PIECE_IDS] = look_up(ids[begin : begin + _PIECE_IDS])
-    return found
+    return frequencies.bigram_idf(columns.bigram_ids)
 
 
 def _signatures(columns: FeatureColumns, has_signature: BoolArray) -> UInt32Array:

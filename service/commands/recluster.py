@@ -15,6 +15,7 @@ from service.commands.dask import dask_workers
 from service.commands.stores import store_url
 from service.compiling import begin_compiling
 from service.console import CommandError, Console, ExitCode, counted
+from service.heap import give_large_arrays_back
 from service.nightly import Nightly, OnProgress
 from service.reclustering.progress import ProgressReport
 from service.settings import Settings
@@ -157,6 +158,7 @@ def _run(
     *,
     expire: bool = False,
 ) -> Any:
+    give_large_arrays_back()
     with store_url(settings) as url:
         patient = max(settings.store_timeout_seconds, _STORE_TIMEOUT_SECONDS)
         own = settings.model_copy(update={"redis_url": url, "store_timeout_seconds": patient})

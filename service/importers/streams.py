@@ -15,6 +15,8 @@ MAX_LINE_BYTES = 32 << 20
 MAX_PAGE_BYTES = 32 << 20
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_READ_BYTES = 1 << 17
+"""At each read other threads may take over, and what comes back is waited for: so seldom."""
 
 DECOMPRESSION_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 """What reading a damaged gzip file raises; `gzip.BadGzipFile` is an `OSError` too."""
@@ -29,7 +31,8 @@ class LineTooLongError(Exception):
 @contextmanager
 def open_input(path: Path) -> Iterator[io.BufferedReader]:
     """Open a file for reading, unpacking it when it is gzipped, whatever its name."""
-    with path.open("rb") as raw:
+    raw: io.BufferedReader = io.BufferedReader(path.open("rb", buffering=0), _READ_BYTES)
+    with raw:
         if raw.peek(2)[:2] == _GZIP_MAGIC:
             # Buffered, so that callers can look ahead; GzipFile reads like a raw stream.
             with gzip.GzipFile(fileobj=raw) as unpacked:

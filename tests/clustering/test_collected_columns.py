@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clustering import columns
 from clustering.collected_columns import CollectedColumns
 from clustering.columns import FeatureColumns
 from tests.clustering.test_columns import assert_equal, assorted
@@ -27,6 +29,15 @@ def test_what_was_added_is_taken_in_any_order(sizes: list[int], seed: int) -> No
     rows = np.random.default_rng(seed).integers(0, max(1, len(made)), len(made))
     assert_equal(collected.taken(rows), [made[row] for row in rows])
     assert len(collected) == 0
+
+
+def test_threads_take_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "_GATHERED_ARTICLES", 3)
+    made = assorted(40, 5)
+    collected = CollectedColumns()
+    collected.add(FeatureColumns.of(made))
+    rows = np.random.default_rng(5).permutation(40)
+    assert_equal(collected.taken(rows, threads=3), [made[row] for row in rows])
 
 
 def test_it_begins_anew_when_all_was_taken() -> None:

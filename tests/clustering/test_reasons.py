@@ -87,7 +87,7 @@ class LookAlikes(TableComparison):
 
 
 class KnowsLookAlikes(TableRefinement):
-    def compare(self, features: Sequence[Comparable]) -> Comparison:
+    def compare(self, features: Sequence[Comparable], *, threads: int = 1) -> Comparison:
         return LookAlikes([features_of(item) for item in features], self._similarity, self._copied)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from clustering.articles import UInt64Array
 from clustering.errors import ConfigurationError
@@ -31,11 +32,11 @@ def made_ids(articles: int, seed: int) -> list[UInt64Array]:
 def indexed(
     ids: list[UInt64Array], piece: int, limits: BucketLimits, limit: int
 ) -> NamedCandidates:
-    pieces = [
-        (np.cumsum([each.size for each in part]), np.concatenate(part))
-        for part in (ids[begin : begin + piece] for begin in range(0, len(ids), piece))
-    ]
-    index = BucketIndex.of(pieces, limits=limits, threads=2)
+    def ids_of(begin: int, end: int) -> tuple[NDArray[np.int64], UInt64Array]:
+        part = ids[begin:end]
+        return np.cumsum([each.size for each in part]), np.concatenate(part)
+
+    index = BucketIndex.of(len(ids), ids_of, limits=limits, threads=2, piece_articles=piece)
     return index.named(per_article_limit=limit, limits=limits, threads=2)
 
 
@@ -103,6 +104,8 @@ def test_faint_candidates_are_left_out_beside_strong_ones() -> None:
 
 
 def test_no_articles_name_nobody() -> None:
-    named = BucketIndex.of([], limits=LIMITS).named(per_article_limit=3, limits=LIMITS)
+    nothing = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
+    index = BucketIndex.of(0, lambda begin, end: nothing, limits=LIMITS)
+    named = index.named(per_article_limit=3, limits=LIMITS)
     assert named.candidates.size == 0
     assert named.begins.tolist() == [0]

@@ -176,6 +176,42 @@ def test_fetching_articles_ahead_changes_no_similarity() -> None:
         assert compared([articles[i], articles[j]]).similarities([0], [1])[0] == similarity
 
 
+def test_huge_articles_among_many_candidates_change_no_similarity() -> None:
+    """What candidates share is written down for some dozens at once, as far as there is room."""
+    generator = np.random.default_rng(9)
+
+    def made(terms: int) -> ArticleFeatures:
+        ids = np.sort(generator.choice(8_000, terms, replace=False)).astype(np.uint32)
+        counts = np.ones(terms, dtype=np.uint8)
+        vector = TermVector(
+            term_ids=ids * np.uint32(500_009),
+            body_counts=counts,
+            lead_counts=counts,
+            title_counts=(ids % 97 == 0).astype(np.uint8),
+            term_flags=(ids % 4).astype(np.uint8),
+            bigram_ids=ids[::2] * np.uint32(400_009),
+            token_count=terms,
+        )
+        return replace(made_article(generator), vector=vector)
+
+    assert kernels._LEAST_ROOM < 6_000
+    articles = [made(terms) for terms in (6_000, 1_500, *generator.integers(100, 2_500, 40))]
+    comparison = compared(articles)
+    others = np.arange(2, len(articles))
+    # More than a block of one article, an article met again, and a huge one as candidate.
+    first = np.concatenate([np.zeros_like(others), np.ones_like(others), [0, 2, 2, 0]])
+    second = np.concatenate([others, others, [1, 0, 1, 0]])
+    found = comparison.logits(first, second)
+    parts = comparison.parts(first, second)
+    for row, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        alone = compared([articles[i], articles[j]])
+        assert alone.logits([0], [1])[0] == found[row]
+        np.testing.assert_array_equal(alone.parts([0], [1])[0], parts[row])
+    bigrams = np.intersect1d(articles[0].vector.bigram_ids, articles[1].vector.bigram_ids).size
+    at = PART_NAMES.index("shared_bigrams")
+    assert parts[2 * others.size, at] == pytest.approx(math.log(1 + bigrams) / 4)
+
+
 def test_a_copy_is_as_similar_as_can_be() -> None:
     generator = np.random.default_rng(1)
     article = made_article(generator)

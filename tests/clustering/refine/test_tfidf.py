@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,6 +13,8 @@ from sklearn.preprocessing import normalize
 
 from clustering.articles import ArticleFeatures, TermVector, TextKind
 from clustering.errors import ConfigurationError
+from clustering.refine import ready, tfidf
+from clustering.refine.ready import ReadyArticles
 from clustering.refine.tfidf import WeightedCorpus
 from tests.clustering.refine.made import MadeFrequencies, made_article, made_articles
 
@@ -76,6 +80,25 @@ def test_nothing_and_empty_articles() -> None:
     assert corpus.has_text_signature.tolist() == [False, True]
     assert np.isfinite(corpus.weights).all()
     assert corpus.summaries[0].tolist() == [0.0] * 5
+
+
+def test_neither_pieces_nor_threads_change_what_articles_weigh(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    features = [
+        replace(item, lang=("en", "fr", "")[row % 3])
+        for row, item in enumerate(made_articles(50, seed=3))
+    ]
+    features.insert(20, ArticleFeatures(kind=TextKind.EMPTY, vector=TermVector()))
+    at_once = ReadyArticles.build(features, MadeFrequencies())
+    monkeypatch.setattr(tfidf, "_PIECE_ARTICLES", 7)
+    monkeypatch.setattr(ready, "_PIECE_ARTICLES", 9)
+    in_pieces = ReadyArticles.build(features, MadeFrequencies(), threads=3)
+    for field in fields(WeightedCorpus):
+        one, other = getattr(at_once.corpus, field.name), getattr(in_pieces.corpus, field.name)
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(at_once.figures, in_pieces.figures)
 
 
 def test_signatures_of_two_schemes_are_refused() -> None:
