@@ -31,6 +31,7 @@ from service.store import (
     StoreMismatchError,
     StoreUnavailableError,
 )
+from service.store.founding import FoundingInProgressError
 from service.views import (
     ContentionError,
     InvalidCursorError,
@@ -74,6 +75,12 @@ def problem_from(error: Exception) -> ProblemError | None:
             return ProblemError(STORE_MISMATCH, str(error))
         case StoreFullError():
             return ProblemError(STORE_FULL, STORE_FULL.example)
+        case FoundingInProgressError():
+            return ProblemError(
+                STORE_UNAVAILABLE,
+                "an archive is being imported into this collection: try again when that has ended",
+                headers={"Retry-After": str(STORE_RETRY_AFTER_SECONDS)},
+            )
         case StoreUnavailableError():
             # The exception's own text may name the server's address, which is the log's business.
             return ProblemError(

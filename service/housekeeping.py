@@ -48,6 +48,10 @@ class HousekeepingStore(Protocol):
         """Carry out what a reclustering that is in force left to be carried out."""
         ...
 
+    async def clear_abandoned_founding(self) -> bool:
+        """Clear away an import at once that was cut off."""
+        ...
+
     async def acquire_lease(self, name: str, holder: str, *, ttl_seconds: float) -> bool:
         """Take or renew a lease; ``False`` while another holder has it."""
         ...
@@ -189,6 +193,7 @@ class Housekeeping:
         if ours:
             # Of a job that died after its switch. One that lives does the same beside this.
             await self._store.settle()
+            await self._store.clear_abandoned_founding()
             await self._run_schedule()
             await self._expire()
         if self._on_status is not None:

@@ -25,7 +25,8 @@ from service.store.bucket_loops import (
 _HEADER: Final = struct.Struct("<16sIdH")
 HEADER_BYTES: Final = _HEADER.size
 _CLUSTER: Final = struct.Struct("<BIIdd")
-_STATES: Final = {1: "open", 2: "merged", 3: "empty"}
+_OPEN: Final = 1
+_STATES: Final = {_OPEN: "open", 2: "merged", 3: "empty"}
 _BUCKET: Final = np.dtype([("rest", "<u4"), ("head", "<u2")])
 _FAULTS: Final = {
     BEYOND_BITS: f"bucket ids have {BUCKET_BITS} bits, and one has more",
@@ -120,6 +121,11 @@ def pack_header(digest: bytes, revision: int, received_at_seconds: float, articl
     return _HEADER.pack(digest, revision, received_at_seconds, len(name)) + name
 
 
+def pack_assignment(cluster_id: str, duplicate_group_id: str) -> bytes:
+    """Return where an article is, as scripts write it; both ids have been checked."""
+    return bytes([len(cluster_id)]) + (cluster_id + duplicate_group_id).encode("ascii")
+
+
 def unpack_assignment(packed: bytes) -> tuple[str, str]:
     """Return cluster id and near-duplicate group id."""
     end = 1 + packed[0]
@@ -187,6 +193,11 @@ def stored_cluster(parts: Sequence[bytes]) -> StoredCluster:
         split_into=tuple(split_into.decode("ascii").split(",")) if split_into else (),
         split_from=split_from.decode("ascii"),
     )
+
+
+def pack_cluster(*, size: int, now_seconds: float) -> bytes:
+    """Return the record of an open cluster that was written once, with all its members."""
+    return _CLUSTER.pack(_OPEN, 1, size, now_seconds, now_seconds)
 
 
 def flat_pairs(pairs: Mapping[int, str] | Mapping[str, int]) -> list[str | int]:

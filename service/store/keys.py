@@ -57,6 +57,10 @@ w:c                    hash      cluster id → the part that changes it
 w:j                    hash      part → parts joined to it; under ``+`` and its name the clusters;
                                  under ``!`` and its name, that an editor's word may forbid it
 w:o                    zset      the same cluster ids, in order of their names
+u:i:SHARD              hash      what ``i:SHARD`` will hold when the collection is founded, whole
+                                 (``founding.py``); until then the token of who founds it is in
+                                 ``founding`` of ``meta``, and nobody else may write
+u:open                 zset      what ``open`` will hold
 =====================  ========  ===============================================================
 """
 
@@ -106,6 +110,8 @@ CONSTRAINTS: Final = "k"
 CONSTRAINT_TERMS: Final = "k:terms"
 CONSTRAINTS_OF: Final = "k:of"
 CONSTRAINT_ORDER: Final = "k:order"
+FOUNDED: Final = "u:"
+FOUNDING_LEASE: Final = "founding"
 
 HANDLES_PER_SHARD: Final = 128
 """Fields of one assignment hash: what Redis 7 still keeps as a list pack by default."""

@@ -46,6 +46,7 @@ from service.store.encoding import (
     unpack_buckets,
 )
 from service.store.finding import FindingStore
+from service.store.founding import Founder, FoundingInProgressError, Ground
 from service.store.plans import PlanStore
 
 _OLDEST_SERVER: Final = (7, 0)
@@ -148,6 +149,21 @@ class RedisClusterStore(FindingStore, PlanStore, ConstraintStore):
         if stored != fingerprint.encode("utf-8"):
             raise self._mismatch(stored, fingerprint)
         self._fingerprint = fingerprint
+
+    def ground(self) -> Ground:
+        """Return what founding the collection takes."""
+        return Ground(
+            connection=self._connection,
+            names=self._keys,
+            fingerprint=self._opened(),
+            partition_number=self._partition_number,
+            keeps_buckets=self._bucket_ids_of is None,
+            checked=self._checked,
+        )
+
+    async def clear_abandoned_founding(self) -> bool:
+        """Clear away an import at once that was cut off; ``False`` where there is none."""
+        return await Founder(self).clear_abandoned()
 
     async def close(self) -> None:
         """Close the connections; closing twice does nothing."""
@@ -339,6 +355,7 @@ class RedisClusterStore(FindingStore, PlanStore, ConstraintStore):
         Reads everything. Nobody may write meanwhile.
         """
         await self.settle()
+        await self.clear_abandoned_founding()
         return await find_contradictions(self._connection, self._keys, self._bucket_ids_of)
 
     async def _traces(self, digest: bytes) -> Traces:
@@ -371,6 +388,8 @@ class RedisClusterStore(FindingStore, PlanStore, ConstraintStore):
                 raise ConflictError(answer[1].decode("utf-8", "replace"))
             case b"overtaken":
                 raise OvertakenError(answer[1].decode("utf-8", "replace"))
+            case b"founding":
+                raise FoundingInProgressError(self._keys.collection)
             case b"mismatch":
                 raise self._mismatch(answer[1], self._fingerprint)
             case _:

@@ -19,12 +19,15 @@ local old_record = take()
 local now_number = tonumber(now)
 
 local meta = call('HMGET', base .. K.META, 'fingerprint', 'handle', 'indexed', 'constraint_epoch',
-                  'switch', 'partition', unpack(LAYOUT))
+                  'switch', 'partition', 'founding', unpack(LAYOUT))
 switch_state = meta[5]
 if meta[1] ~= fingerprint then
     return {'mismatch', meta[1] or ''}
 end
-local layout = layout_of(meta, 7)
+if meta[7] then
+    return {'founding'}
+end
+local layout = layout_of(meta, 8)
 light, long, spread = placed(layout, generation, known_longs, light, long, spread)
 if not light then
     return {'stale'}
