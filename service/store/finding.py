@@ -73,32 +73,51 @@ class FindingStore(NewcomerReader):
         read = await self._read_buckets(
             [query_of(q.article_id, q.bucket_ids, q.bucket_weights, q.limit) for q in queries]
         )
-        records = [self._records.get_many(found.handles, found.state.mark) for found in read]
-        asked = []
-        for found, known in zip(read, records, strict=True):
-            missing = [h for h, record in zip(found.handles, known, strict=True) if record is None]
-            if missing or found.existing:
-                asked.append((found, missing))
-        answers = iter(await self._candidates(asked) if asked else ())
-        told = {id(found): next(answers) for found, _ in asked}
+        existing: dict[int, ExistingArticle | None] = {}
+        posted_again = [(found, ()) for found in read if found.existing]
+        if posted_again:
+            answers = await self._candidates(posted_again)
+            existing = {
+                id(found): told for (found, _), (told, _) in zip(posted_again, answers, strict=True)
+            }
+        records = await self._records_of(read)
         return [
-            self._finding(found, known, *told.get(id(found), (None, ())))
+            self._finding(found, known, existing.get(id(found)))
             for found, known in zip(read, records, strict=True)
         ]
+
+    async def _records_of(self, read: Sequence[Found]) -> list[list[bytes | None]]:
+        """Return the records of those found for each; ``None`` for one that is gone."""
+        records = [self._records.get_many(found.handles, found.state.mark) for found in read]
+        missing = [
+            [place for place, record in enumerate(known) if record is None] for known in records
+        ]
+        some = [number for number, places in enumerate(missing) if places]
+        answers = await self._connection.together(
+            [
+                ("MGET", *(self._keys.record(read[number].handles[k]) for k in missing[number]))
+                for number in some
+            ]
+        )
+        for number, answer in zip(some, answers, strict=True):
+            found, known = read[number], records[number]
+            for place, record in zip(missing[number], answer, strict=True):
+                if record is not None:
+                    known[place] = record
+                    self._records.put(found.handles[place], record, found.state.mark)
+        return records
 
     def _finding(
         self,
         found: Found,
-        known: Sequence[bytes | None],
+        records: Sequence[bytes | None],
         existing: ExistingArticle | None,
-        candidates: Sequence[StoredCandidate],
     ) -> Finding:
-        read = {item.handle: item.record for item in candidates}
         state = found.state
         articles = [
             FoundArticle(handle, weight, record)
-            for handle, weight, kept in zip(found.handles, found.weights, known, strict=True)
-            if (record := read.get(handle) if kept is None else kept) is not None
+            for handle, weight, record in zip(found.handles, found.weights, records, strict=True)
+            if record is not None
         ]
         return Finding(
             horizon=state.horizon,
