@@ -22,6 +22,7 @@ BENCHMARKS = (
     "growth",
     "distributed",
     "requests",
+    "imports",
     "start",
     "memory",
     "million",

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a run printed (one JSON object), and what it took from start to end.
+    """What a run printed last (a JSON object), and what it took from start to end.
 
     ``processor_seconds`` are those of all its processes: on a machine that does other work beside
     it, they say more than ``seconds``.
@@ -31,7 +31,7 @@ class Measured:
 
 
 def run_measured(module: str, *arguments: str) -> Measured:
-    """Run ``python -m module arguments``, which prints one line of JSON.
+    """Run ``python -m module arguments``, which ends with printing a JSON object.
 
     Memory is what the process and those it started hold together, read ten times a second; a
     page that two of them share counts once for each.
@@ -49,7 +49,8 @@ def run_measured(module: str, *arguments: str) -> Measured:
         watch.end()
     if process.returncode != 0:
         raise RuntimeError(f"{module} {' '.join(arguments)} ended with {process.returncode}")
-    outcome = json.loads(printed.splitlines()[-1])
+    # On one line or on several, of which those in between are indented.
+    outcome = json.loads(printed[printed.rfind("\n{") + 1 :])
     return Measured(outcome, seconds, watch.peak_bytes, watch.processor_seconds)
 
 

@@ -29,7 +29,8 @@ from tests.benchmarks.measured import REPOSITORY
 from tests.benchmarks.report import Row, Table, installed_version
 from tests.endtoend.harness import Service
 
-_WORKERS = 2
+WORKERS = 2
+"""Of the service, and processes of the peer."""
 _BATCH_ARTICLES = 200
 # More than there are workers: the two first connections may both be taken by one of them.
 _BATCH_CONNECTIONS = 4
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> list[Table]:
         try:
             begun = time.perf_counter()
             with Service(
-                folder / "service", workers=_WORKERS, settings={"REDIS_URL": url}
+                folder / "service", workers=WORKERS, settings={"REDIS_URL": url}
             ) as service:
                 service.start()
                 started_seconds = time.perf_counter() - begun
@@ -70,13 +71,13 @@ def run(arguments: argparse.Namespace) -> list[Table]:
                 )
                 one = _posted(folder, service.port, single[1:], 1)
                 many = _posted(folder, service.port, sustained, _CONNECTIONS)
-            peer_per_second = _datasketch_per_second(folder, url, single)
+            peer_per_second = datasketch_per_second(folder, url, single)
         finally:
             server.stop()
     milliseconds = 1000 * np.array(one["seconds"])
     p50, p99 = np.percentile(milliseconds, [50, 99])
     peer = Row(
-        f"datasketch on Redis, {_WORKERS} processes, empty before",
+        f"datasketch on Redis, {WORKERS} processes, empty before",
         installed_version("datasketch"),
         peer_per_second,
         ("near-duplicates only",),
@@ -96,7 +97,7 @@ def run(arguments: argparse.Namespace) -> list[Table]:
     )
     one_client = Row("POST /v1/articles", "", float(p50), (f"{p99:.1f}",))
     started = Row("samestory serve", "", answered_seconds, (f"{started_seconds:.1f}",))
-    workers = f"{_WORKERS} workers"
+    workers = f"{WORKERS} workers"
     return [
         Table(f"one after the other, {workers}", "articles/s", ("what",), (posted, peer)),
         Table(f"in batches, {workers}", "articles/s", ("what",), (batches, peer)),
@@ -145,13 +146,13 @@ def _posted(
     return measured
 
 
-def _datasketch_per_second(folder: Path, url: str, articles: Sequence[dict[str, str]]) -> float:
+def datasketch_per_second(folder: Path, url: str, articles: Sequence[dict[str, str]]) -> float:
     """Return the articles that all processes together look up and insert a second."""
     runs: list[list[object]] = []
-    for number in range(_WORKERS):
+    for number in range(WORKERS):
         path = folder / f"articles-{number}"
         with path.open("w", encoding="utf-8") as file:
-            for article in articles[number::_WORKERS]:
+            for article in articles[number::WORKERS]:
                 file.write(json.dumps(article) + "\n")
         socket = url.removeprefix("unix://").partition("?")[0]
         runs.append(["tests.benchmarks.datasketch_on_redis", socket, "peer", path])
