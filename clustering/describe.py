@@ -7,19 +7,29 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustering.articles import ArticleFeatures, UInt32Array
-from clustering.prepare.analysis import NUMBER_FLAG, analyse
+from clustering.prepare.analysis import (
+    MOST_CHARACTERS_AT_ONCE,
+    NUMBER_FLAG,
+    analyse_all,
+    language_of,
+)
 from clustering.prepare.frequencies import FrequencyTable
 
 _HEADLINE_CHARACTERS: Final = 120
 _READ_CHARACTERS: Final = 2000
+_ANALYSED_AT_ONCE: Final = 256
+_MOST_KNOWN_WORDS: Final = 1 << 15
 _WORD: Final = re.compile(r"\w+(?:['’\-]\w+)*")
+
+_Terms: TypeAlias = tuple[tuple[int, str], ...]
+_KNOWN_WORDS: Final[dict[tuple[str, str], _Terms]] = {}
+"""Of words and their languages: the ids of their terms, and how each is spelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,27 +251,53 @@ def spellings_in(
         by_lang.setdefault(lang, Counter()).update(_WORD.findall(text))
     spellings: dict[int, Counter[str]] = {}
     for lang, words in by_lang.items():
+        terms_of = _terms_of_words(words, lang)
         for word, count in words.items():
-            for term_id, spelling in _terms_of_word(word, lang):
+            for term_id, spelling in terms_of[word]:
                 if of is None or term_id in of:
                     spellings.setdefault(term_id, Counter())[spelling] += count
     return spellings
 
 
-@lru_cache(maxsize=1 << 15)
-def _terms_of_word(word: str, lang: str) -> tuple[tuple[int, str], ...]:
-    """Ids of a word's terms and how each is spelled.
+def _terms_of_words(words: Iterable[str], lang: str) -> dict[str, _Terms]:
+    """Ids of each word's terms and how each is spelled.
 
     A run of a script that is written without spaces is several terms, its pairs of neighbouring
     characters.
     """
-    term_ids = analyse(word, "", lang).vector.term_ids
-    if term_ids.size == 1:
-        return ((int(term_ids[0]), word),)
-    if term_ids.size == 0 or len(word) <= 2 or "-" in word:
-        return ()
-    pairs = (word[begin : begin + 2] for begin in range(len(word) - 1))
-    return tuple(found for pair in pairs for found in _terms_of_word(pair, lang))
+    found = {word: _KNOWN_WORDS.get((word, lang)) for word in words}
+    unknown = [word for word, terms in found.items() if terms is None]
+    if len(_KNOWN_WORDS) + len(unknown) > _MOST_KNOWN_WORDS:
+        _KNOWN_WORDS.clear()
+    told: dict[str, _Terms] = {word: terms for word, terms in found.items() if terms is not None}
+    for word, term_ids in zip(unknown, _ids_of_each(unknown, lang), strict=True):
+        terms: _Terms = ()
+        if term_ids.size == 1:
+            terms = ((int(term_ids[0]), word),)
+        elif term_ids.size > 1 and len(word) > 2 and "-" not in word:
+            pairs = [word[begin : begin + 2] for begin in range(len(word) - 1)]
+            of_pair = _terms_of_words(pairs, lang)
+            terms = tuple(term for pair in pairs for term in of_pair[pair])
+        _KNOWN_WORDS[word, lang] = told[word] = terms
+    return told
+
+
+def _ids_of_each(words: Sequence[str], lang: str) -> list[UInt32Array]:
+    """Return the ids of the terms of each word: many are analysed in the time of a few."""
+    found: dict[str, UInt32Array] = {}
+    by_lang: dict[str, list[str]] = {}
+    for word in words:
+        by_lang.setdefault(language_of(word, "", lang), []).append(word)
+    for detected, some in by_lang.items():
+        # A word may be a whole text, where no spaces are written.
+        most = 1 if sum(map(len, some)) >= MOST_CHARACTERS_AT_ONCE else _ANALYSED_AT_ONCE
+        for begin in range(0, len(some), most):
+            together = some[begin : begin + most]
+            analyses = analyse_all(together, [""] * len(together), detected)
+            ends = analyses.term_offsets.tolist()
+            for word, first, last in zip(together, ends, ends[1:], strict=False):
+                found[word] = analyses.term_ids[first:last]
+    return [found[word] for word in words]
 
 
 def _by_count(names: Iterable[str]) -> tuple[str, ...]:

@@ -53,8 +53,8 @@ _KNOWN_NAMES = 4096
 
 # Columns of `StackedRecords.headers`.
 KIND, FLAGS, LANG, PUBLISHER, STREAM, END_BITS = 0, 1, 2, 3, 4, 5
-TERMS, BIGRAMS, _ENTRIES, _TOKENS, _EVENT_TERMS, _TOKEN_COUNT = 6, 7, 8, 9, 10, 11
-_PARAMETER, DATE, _COLUMNS = 12, 13, 14
+TERMS, BIGRAMS, ENTRIES, _TOKENS, _EVENT_TERMS, TOKEN_COUNT = 6, 7, 8, 9, 10, 11
+_PARAMETER, DATE, COLUMNS = 12, 13, 14
 
 
 class PackedFeatures:
@@ -64,32 +64,14 @@ class PackedFeatures:
     ----------
     record
         What `clustering.packing.pack_features` wrote.
-    packed
-        What that was made of, where it was only just made; see `take_packed`.
     """
 
-    __slots__ = ("_features", "_packed", "is_checked", "record")
+    __slots__ = ("_features", "is_checked", "record")
 
-    def __init__(self, record: bytes, packed: ArticleFeatures | None = None) -> None:
+    def __init__(self, record: bytes) -> None:
         self.record = record
-        self._packed = packed
         self._features: ArticleFeatures | None = None
         self.is_checked = False
-
-    def check(self) -> None:
-        """Do as `check_record`, once."""
-        if not self.is_checked:
-            check_record(self.record)
-            self.is_checked = True
-
-    def take_packed(self) -> ArticleFeatures | None:
-        """Return what the record was made of, if that is known, and forget it.
-
-        The first to look need not unpack what was just packed; and to hold it for longer would
-        take several times the memory of the record.
-        """
-        packed, self._packed = self._packed, None
-        return packed
 
     @property
     def features(self) -> ArticleFeatures:
@@ -179,54 +161,42 @@ class StackedRecords:
         For the first record whose header contradicts itself.
     """
 
-    __slots__ = ("_ends", "_records", "data", "headers", "words")
+    __slots__ = ("_joined", "_records", "data", "headers", "words")
 
     def __init__(self, records: Sequence[bytes]) -> None:
         self._records = records
-        self._ends = list(accumulate(map(len, records)))
-        size = self._ends[-1]
+        ends = list(accumulate(map(len, records)))
         # Room for a date that a damaged header may announce behind the last byte, too.
-        joined = b"".join((*records, bytes(PADDING_BYTES + -size % 8)))
+        self._joined = joined = b"".join((*records, bytes(PADDING_BYTES + -ends[-1] % 8)))
         self.data: UInt8Array = np.frombuffer(joined, dtype=np.uint8)
         self.words: UInt64Array = np.frombuffer(joined, dtype=np.uint64)
-        self.headers: Int64Array = np.empty((len(records), _COLUMNS), dtype=np.int64)
-        bad = _read_headers(self.data, np.array(self._ends), self.headers)
+        self.headers: Int64Array = np.empty((len(records), COLUMNS), dtype=np.int64)
+        bad = _read_headers(self.data, np.array(ends), self.headers)
         if bad >= 0:
             _refuse(records[bad])
 
-    def columns(self, places: Int64Array | None = None) -> FeatureColumns:
-        """Read the streams of some of the records, of all where none are named.
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def columns(self) -> FeatureColumns:
+        """Read the streams of all records.
 
         Raises
         ------
         CorruptRecordError
             For the first one that does not decode.
         """
-        headers = self.headers if places is None else self.headers[places]
-        numbers = range(len(self._records)) if places is None else places.tolist()
-        offsets = _offsets(headers)
+        headers = self.headers
+        offsets = offsets_of(headers)
         terms, bigrams, entries, tokens_in_all = offsets[:, -1].tolist()
         term_ids = np.empty(terms, dtype=np.uint32)
         counts = np.empty((4, terms), dtype=np.uint8)
         bigram_ids = np.empty(bigrams, dtype=np.uint32)
         signatures = np.empty(entries, dtype=np.uint32)
         tokens = np.empty(tokens_in_all, dtype=np.uint32)
-        bad = _decode_all(
-            self.words, headers, offsets, term_ids, counts, bigram_ids, signatures, tokens
-        )
-        if bad >= 0:
-            _refuse(self._records[numbers[bad]])
-        languages, publishers = [], []
-        for number, (lang, publisher, stream) in zip(
-            numbers, headers[:, LANG : STREAM + 1].tolist(), strict=True
-        ):
-            record = self._records[number]
-            begin = self._ends[number] - len(record)
-            try:
-                languages.append(_name(record[lang - begin : publisher - begin]))
-                publishers.append(_name(record[publisher - begin : stream - begin]))
-            except UnicodeDecodeError:
-                _refuse(record)
+        numbers = range(len(self._records))
+        self.read(numbers, headers, offsets, term_ids, counts, bigram_ids, signatures, tokens)
+        languages, publishers = zip(*self.names(numbers), strict=True)
         language_numbers, language_names = numbered(languages)
         publisher_numbers, publisher_names = numbered(publishers)
         return FeatureColumns(
@@ -236,7 +206,7 @@ class StackedRecords:
             publishers=publisher_numbers,
             publisher_names=publisher_names,
             published_at_seconds=headers[:, DATE].copy(),
-            token_counts=headers[:, _TOKEN_COUNT].copy(),
+            token_counts=headers[:, TOKEN_COUNT].copy(),
             term_offsets=offsets[0],
             term_ids=term_ids,
             body_counts=counts[0],
@@ -251,18 +221,74 @@ class StackedRecords:
             event_tokens=tokens,
         )
 
+    def read(
+        self,
+        numbers: Sequence[int],
+        headers: Int64Array,
+        offsets: Int64Array,
+        term_ids: UInt32Array,
+        counts: UInt8Array,
+        bigram_ids: UInt32Array,
+        signatures: UInt32Array,
+        tokens: UInt32Array,
+    ) -> None:
+        """Read the streams of some records.
+
+        Parameters
+        ----------
+        numbers
+            Which ones.
+        headers, offsets
+            Theirs, and `offsets_of` them.
+        term_ids, counts, bigram_ids, signatures, tokens
+            As `clustering.bitstream.decode` takes them, for all of these records one after the
+            other. Written.
+
+        Raises
+        ------
+        CorruptRecordError
+            For the first one that does not decode.
+        """
+        bad = _decode_all(
+            self.words, headers, offsets, term_ids, counts, bigram_ids, signatures, tokens
+        )
+        if bad >= 0:
+            _refuse(self._records[numbers[bad]])
+
+    def names(self, numbers: Sequence[int]) -> list[tuple[str, str]]:
+        """Return the language and the publisher of some records.
+
+        Raises
+        ------
+        CorruptRecordError
+            For the first one whose names are not UTF-8.
+        """
+        joined, places = self._joined, self.headers[:, LANG : STREAM + 1].tolist()
+        found = []
+        for number in numbers:
+            lang, publisher, stream = places[number]
+            try:
+                found.append(_names(publisher - lang, joined[lang:stream]))
+            except UnicodeDecodeError:
+                _refuse(self._records[number])
+        return found
+
 
 @lru_cache(maxsize=_KNOWN_NAMES)
-def _name(encoded: bytes) -> str:
-    """Return a language or publisher: few are in many records."""
-    return encoded.decode("utf-8", "surrogatepass")
+def _names(lang_bytes: int, encoded: bytes) -> tuple[str, str]:
+    """Return a language and a publisher: few are in many records."""
+    return (
+        encoded[:lang_bytes].decode("utf-8", "surrogatepass"),
+        encoded[lang_bytes:].decode("utf-8", "surrogatepass"),
+    )
 
 
 def stacked_records(items: Sequence[PackedFeatures]) -> StackedRecords:
     """Return the records of articles, at least one; raises what `unpack_columns` raises."""
     for item in items:
         if not item.is_checked:
-            item.check()
+            check_record(item.record)
+            item.is_checked = True
     return StackedRecords([item.record for item in items])
 
 
@@ -273,13 +299,13 @@ def _refuse(record: bytes) -> NoReturn:
 
 
 @compiled
-def _offsets(headers: Int64Array) -> Int64Array:
+def offsets_of(headers: Int64Array) -> Int64Array:
     """Return where each record's terms, bigrams, entries and tokens begin; shape (4, n + 1)."""
     offsets = np.zeros((4, headers.shape[0] + 1), dtype=np.int64)
     for k in range(headers.shape[0]):
         offsets[0, k + 1] = offsets[0, k] + headers[k, TERMS]
         offsets[1, k + 1] = offsets[1, k] + headers[k, BIGRAMS]
-        offsets[2, k + 1] = offsets[2, k] + headers[k, _ENTRIES]
+        offsets[2, k + 1] = offsets[2, k] + headers[k, ENTRIES]
         offsets[3, k + 1] = offsets[3, k] + headers[k, _TOKENS]
     return offsets
 
@@ -306,10 +332,10 @@ def _read_headers(data: UInt8Array, ends: Int64Array, headers: Int64Array) -> in
         publisher_bytes = _number_at(data, at + 2, 2)
         own[TERMS] = _number_at(data, at + 4, 4)
         own[BIGRAMS] = _number_at(data, at + 8, 4)
-        own[_ENTRIES] = _number_at(data, at + 12, 2)
+        own[ENTRIES] = _number_at(data, at + 12, 2)
         own[_TOKENS] = _number_at(data, at + 14, 2)
         own[_EVENT_TERMS] = _number_at(data, at + 16, 2)
-        own[_TOKEN_COUNT] = _number_at(data, at + 18, 4)
+        own[TOKEN_COUNT] = _number_at(data, at + 18, 4)
         own[_PARAMETER] = np.int64(data[at + 22])
         at += _HEADER_BYTES
         own[DATE] = _NO_DATE
@@ -325,7 +351,7 @@ def _read_headers(data: UInt8Array, ends: Int64Array, headers: Int64Array) -> in
         if (
             own[KIND] >= _KIND_COUNT
             or own[_PARAMETER] > 31
-            or end_bits < 5 * own[TERMS] + own[BIGRAMS] + own[_ENTRIES] + plain_bits
+            or end_bits < 5 * own[TERMS] + own[BIGRAMS] + own[ENTRIES] + plain_bits
             or (own[_EVENT_TERMS] > 0 and own[_TOKENS] > 255 * own[_EVENT_TERMS])
         ):
             return k

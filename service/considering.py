@@ -5,19 +5,27 @@ The steps between the round trips of `service.placing`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
-from clustering.articles import ArticleFeatures
 from clustering.neighbourhood import NEW, Neighbour, TouchedCluster
 from clustering.online import CandidateSimilarities, Decider
 from clustering.unpacking import PackedFeatures
 from service.constraints_in_force import ConstraintsInForce
 from service.sketches import Prepared, Sketch
-from service.store import ClusterMembers, ExistingArticle, Finding, FoundArticle, Surroundings
+from service.store import (
+    ClusterMembers,
+    ExistingArticle,
+    Finding,
+    FoundArticle,
+    StoredMember,
+    Surroundings,
+)
 from service.waves import Fellow, Wave, ranked
 
 _FEATURE_CACHE_ARTICLES = 100_000
+_FEATURE_CACHE_CLUSTERS = 4_096
 _KEY_BYTES = 12
 
 
@@ -80,20 +88,19 @@ def consider(
     if fellows is None:
         return None
     both = ranked(found.candidates, fellows, limit)
-    replaced = -1 if existing is None else existing.handle
+    near: Sequence[FoundArticle | Fellow] = both
+    if existing is not None:
+        near = [item for item in both if isinstance(item, Fellow) or item.handle != existing.handle]
     # An article of the wave has no handle yet; none of these is like the new one, see below.
-    near = [item for item in both if isinstance(item, Fellow) or item.handle != replaced]
-    # Most of the time there is no wave.
-    of_wave = [k for k, item in enumerate(near) if isinstance(item, Fellow)] if fellows else []
-    new = features.features(sketch.record, sketch.prepared.features)
-    compared = decider.compare_candidates(new, [features.features(item.record) for item in near])
-    new.take_packed()  # by now it is made ready, or nothing is like it
+    handles = [NEW if isinstance(item, Fellow) else item.handle for item in near]
+    of_wave = [k for k, handle in enumerate(handles) if handle == NEW]
+    new = features.features(sketch.record)
+    compared = decider.compare_candidates(new, features.many([item.record for item in near]))
     for number in of_wave:
         if compared.similarities[number] >= decider.limits.touch_similarity or (
             compared.look_alike is not None and compared.refused == number
         ):
             return None
-    handles = [NEW if isinstance(item, Fellow) else item.handle for item in near]
     return Considered(
         decider=decider,
         given=given,
@@ -137,7 +144,7 @@ def holding(features: FeatureCache, considered: Considered, wave: Wave) -> Consi
             return None
     news = [item for item in both if isinstance(item, Fellow)]
     again = decider.compare_candidates(
-        considered.new, [features.features(item.record) for item in news]
+        considered.new, features.many([item.record for item in news])
     )
     if again.look_alike is not None or any(
         similarity >= limits.touch_similarity for similarity in again.similarities
@@ -190,13 +197,15 @@ def more_tie(
     wanted: Surroundings,
 ) -> bool:
     """Tell whether the last cluster that may be touched is as alike as the first that may not."""
+    most = wanted.most_clusters
+    if len(set(cluster_ids.values())) <= most:
+        return False  # most of the time
     similarity_of = dict(zip(handles, compared.similarities, strict=True))
     best: dict[str, float] = {}
     for handle in wanted.naming:
         if handle in cluster_ids:
             best.setdefault(cluster_ids[handle], similarity_of[handle])
     in_order = list(best.values())
-    most = wanted.most_clusters
     return len(in_order) > most and in_order[most - 1] == in_order[most]
 
 
@@ -215,16 +224,9 @@ def touched_clusters(
         if cluster is None:
             continue
         revisions[cluster_id] = cluster.revision
-        members = tuple(
-            Neighbour(
-                handle=item.handle,
-                cluster_id=cluster_id,
-                duplicate_group_id=item.duplicate_group_id,
-                features=features.features(item.record),
-            )
-            for item in cluster.members
-            if item.handle != replaced
-        )
+        members = features.neighbours(cluster)
+        if existing is not None:
+            members = tuple(item for item in members if item.handle != replaced)
         size = cluster.size - (existing is not None and existing.cluster_id == cluster_id)
         hidden = tuple(handle for handle in cluster.named if handle != replaced)
         touched.append(TouchedCluster(cluster_id, size, members, hidden))
@@ -242,33 +244,69 @@ class FeatureCache:
     ----------
     most_articles
         How many to keep at most: those met last, and those met before them, each a half.
+    most_clusters
+        How many clusters' members to keep besides, a hundred bytes each; beyond it, all are
+        forgotten.
     """
 
-    def __init__(self, most_articles: int = _FEATURE_CACHE_ARTICLES) -> None:
+    def __init__(
+        self,
+        most_articles: int = _FEATURE_CACHE_ARTICLES,
+        most_clusters: int = _FEATURE_CACHE_CLUSTERS,
+    ) -> None:
         self._half = max(1, most_articles // 2)
         # By the first bytes, which hold a checksum of the others: most records are met once, and
         # to hash a thousand bytes takes longer than all else here. Of two records that begin alike
         # the one met last is kept.
         self._last: dict[bytes, PackedFeatures] = {}
         self._before: dict[bytes, PackedFeatures] = {}
+        self._most_clusters = most_clusters
+        self._neighbours: dict[str, tuple[tuple[StoredMember, ...], tuple[Neighbour, ...]]] = {}
 
     def __len__(self) -> int:
         return len(self._last.keys() | self._before.keys())
 
-    def features(self, record: bytes, packed: ArticleFeatures | None = None) -> PackedFeatures:
-        """Return what a record holds; ``packed`` as in `PackedFeatures`."""
-        key = record[:_KEY_BYTES]
-        found = self._last.get(key)
-        if found is not None and found.record is record:
-            return found
-        if found is None:
-            found = self._before.get(key)
-        if found is None or found.record != record:
-            found = PackedFeatures(record, packed)
-        else:
-            # The bytes that come from the store will come again, and are known by themselves.
-            found.record = record
-        if len(self._last) >= self._half and key not in self._last:
-            self._before, self._last = self._last, {}
-        self._last[key] = found
+    def features(self, record: bytes) -> PackedFeatures:
+        """Return what a record holds."""
+        return self.many((record,))[0]
+
+    def many(self, records: Iterable[bytes]) -> list[PackedFeatures]:
+        """Return what records hold."""
+        last, before = self._last, self._before
+        found = []
+        for record in records:
+            key = record[:_KEY_BYTES]
+            item = last.get(key)
+            if item is None or item.record is not record:
+                if item is None:
+                    item = before.get(key)
+                if item is None or item.record != record:
+                    item = PackedFeatures(record)
+                else:
+                    # The bytes from the store will come again, and are known by themselves.
+                    item.record = record
+                if len(last) >= self._half and key not in last:
+                    self._before, self._last = before, last = last, {}
+                last[key] = item
+            found.append(item)
         return found
+
+    def neighbours(self, cluster: ClusterMembers) -> tuple[Neighbour, ...]:
+        """Return the members of a cluster as a decision sees them, the oldest first.
+
+        They are the same as long as the store says that the members are.
+        """
+        known = self._neighbours.get(cluster.cluster_id)
+        if known is not None and known[0] is cluster.members:
+            return known[1]
+        in_order = sorted(cluster.members, key=attrgetter("handle"))
+        made = tuple(
+            Neighbour(item.handle, cluster.cluster_id, item.duplicate_group_id, features)
+            for item, features in zip(
+                in_order, self.many([item.record for item in in_order]), strict=True
+            )
+        )
+        if len(self._neighbours) >= self._most_clusters:
+            self._neighbours.clear()
+        self._neighbours[cluster.cluster_id] = (cluster.members, made)
+        return made

@@ -113,13 +113,16 @@ class Ingest:
                 ready = await self._sketcher.prepare_many(chunks.pop(0))
             ready = await self._sketcher.renew(ready)
             some = ready[:wave_articles]
-            async with asyncio.TaskGroup() as group:
-                placing = group.create_task(caught(self._wave(some, findings)))
-                if chunks and len(ready) < _LONGEST_WAVE:
+            placing = caught(self._wave(some, findings))
+            if chunks and len(ready) < _LONGEST_WAVE:
+                async with asyncio.TaskGroup() as group:
+                    task = group.create_task(placing)
                     # Once round the loop, and the server has the first question.
                     await asyncio.sleep(0)
                     ready += await self._sketcher.prepare_many(chunks.pop(0))
-            placed = placing.result()
+                placed = task.result()
+            else:
+                placed = await placing
             if isinstance(placed, Exception):
                 if len(some) > 1 and not isinstance(placed, StoreError):
                     wave_articles = 1  # which of them it was, only each by itself tells

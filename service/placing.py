@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clustering.neighbourhood import NEW, TouchedCluster
@@ -54,6 +54,8 @@ _DECISION_ATTEMPTS = 64
 _COMMIT_ATTEMPTS = 4  # of one decision, before it is made anew
 _BACKOFF_SECONDS = 0.002
 _BACKOFF_MAX_SECONDS = 0.05
+
+_EXPECTED_AT_ONCE = 100  # articles weighed in one go, in one or two milliseconds
 
 _NOTHING = Neighbours({}, {})
 
@@ -127,6 +129,8 @@ class Placer:
         for attempt in range(_DECISION_ATTEMPTS):
             if attempt:
                 await asyncio.sleep(_backoff_seconds(attempt))
+            # Once round the loop, while the server is busy with the question.
+            asyncio.get_running_loop().call_soon(self._expect, [sketch.record])
             (found,) = await self._store.find([self._query(given, sketch)])
             existing = found.existing
             if existing is not None and existing.content_digest == given.digest:
@@ -224,6 +228,7 @@ class Placer:
                 # Due all the same? Then another process is at it, and nobody waits for it.
                 is_learned = not self._clusterer.learning_is_due(horizon)
                 said = await self._constraints.follow(self._store, found.constraint_epoch)
+                self._expect([each.sketch.record for each in sound.values()])
             if (
                 existing is not None
                 or found.horizon != horizon
@@ -248,6 +253,15 @@ class Placer:
         asking = [item for item in members.values() if item.asks]
         answers = await self._store.neighbours([(item.found, item.wanted) for item in asking])
         around = {id(item): answer for item, answer in zip(asking, answers, strict=True)}
+        records = [
+            member.record
+            for answer in answers
+            for cluster in answer.clusters.values()
+            for member in cluster.members
+        ]
+        for begin in range(0, len(records), _EXPECTED_AT_ONCE):
+            await asyncio.sleep(0)
+            self._expect(records[begin : begin + _EXPECTED_AT_ONCE])
         decided: dict[int, _Decided] = {}
         changed: set[str] = set()
         for place, item in members.items():
@@ -307,6 +321,10 @@ class Placer:
             held[place] = replace(item, commit=commit)
             wave.add(commit.article_id, commit.record, considered.found.buckets.ids)
         return held
+
+    def _expect(self, records: Iterable[bytes]) -> None:
+        """Do ahead what comparing these articles will take."""
+        self._clusterer.decider.refinement.expect(self._features.many(records))
 
     def _query(self, given: Prepared, sketch: Sketch) -> BucketQuery:
         return BucketQuery(
@@ -381,7 +399,7 @@ class Placer:
         if existing is not None and existing.cluster_id not in names:
             names.append(existing.cluster_id)
         untold = set(names) - clusters.keys()
-        asked = [handle for handle in handles if cluster_ids.get(handle) in untold]
+        asked = [handle for handle in handles if untold and cluster_ids.get(handle) in untold]
         if asked:
             (rest,) = await self._store.neighbours(
                 [(found, replace(wanted, naming=asked, others=(), most_clusters=len(names)))]

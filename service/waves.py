@@ -84,6 +84,8 @@ class Wave:
         It cannot where they would make a bucket over-full, or push others out of one: then the
         candidates that were found are not the right ones either.
         """
+        if not self._records:
+            return []
         told = self.fellows_and_sizes(finding)
         return None if told is None else told[0]
 

@@ -110,7 +110,6 @@ class FrequencyTable:
     _prior_tables: dict[tuple[str, ...], IdTable] = field(default_factory=dict, repr=False)
     """Columns made ready for look-ups, by names, when first asked for; tables of one prior share
     them."""
-    _observed_tables: dict[str, _Seen] = field(default_factory=dict, init=False, repr=False)
 
     @staticmethod
     def shipped() -> FrequencyTable:
@@ -177,14 +176,16 @@ class FrequencyTable:
         return table
 
     def _seen(self, what: str) -> _Seen:
-        found = self._observed_tables.get(what)
+        # A few bigrams are looked up otherwise because of the prior.
+        key = self.digest, what
+        found: _Seen | None = self.observed.tables.get(key)
         if found is None:
             seen = self.observed
             if what == "terms":
                 found = _Seen(IdTable([(seen.term_ids, seen.term_counts)]), _NO_COUNTS)
             else:
                 found = self._seen_bigrams(seen.bigram_ids, seen.bigram_counts)
-            self._observed_tables[what] = found
+            self.observed.tables[key] = found
         return found
 
     def _seen_bigrams(self, ids: UInt32Array, counts: UInt32Array) -> _Seen:
@@ -226,12 +227,24 @@ def _inverse_shares(
 ) -> NDArray[np.float64]:
     """Divide the number of articles by that of those that have a term: what ln is taken of."""
     found = np.empty(ids.size, dtype=np.float64)
-    for k in range(ids.size):
-        if small.size > 0 and ids[k] & _LOWER_BITS == 0:
-            count = small[ids[k] >> _BIGRAM_SHIFT]
-            if count != _LOOK_UP:
-                found[k] = articles / (np.float64(count) + 0.5)
-                continue
+    left = np.empty(ids.size, dtype=np.int64)
+    left_count = 0
+    if small.size > 0:
+        counts = np.empty(ids.size, dtype=np.uint8)
+        # By itself: most of this is waiting for memory, and a loop that decides nothing asks for
+        # the next places while it waits for the first.
+        for k in range(ids.size):
+            counts[k] = small[ids[k] >> _BIGRAM_SHIFT]
+        for k in range(ids.size):
+            found[k] = articles / (np.float64(counts[k]) + 0.5)
+            left[left_count] = k
+            left_count += int(counts[k] == _LOOK_UP or ids[k] & _LOWER_BITS != 0)
+    else:
+        for k in range(ids.size):
+            left[k] = k
+        left_count = ids.size
+    for at in range(left_count):
+        k = left[at]
         entry = prior_slots[slot_of(prior_slots, prior_bits, ids[k]), 1]
         seen = np.float64(seen_slots[slot_of(seen_slots, seen_bits, ids[k]), 1])
         found[k] = articles / (PRIOR_ARTICLES * _PROBABILITY_OF_ENTRY[entry] + seen + 0.5)

@@ -59,6 +59,18 @@ class Refinement:
         """
         return Comparison(features, self._weighed, self.verifier, threads=threads)
 
+    def expect(self, features: Sequence[Comparable]) -> None:
+        """Do ahead, for many articles together, a part of what comparing each of them takes.
+
+        Nothing else depends on it.
+
+        Raises
+        ------
+        ConfigurationError, CorruptRecordError
+            As `compare`.
+        """
+        self._weighed.expect(features)
+
     def compare_near(
         self, new: Comparable, candidates: Sequence[Comparable], least_similarity: float
     ) -> tuple[Comparison, Sequence[int]]:

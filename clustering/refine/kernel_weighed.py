@@ -16,12 +16,12 @@ from clustering.compiled import compiled
 from clustering.refine.lookalike_rules import summarise
 from clustering.refine.subjects import are_items
 from clustering.refine.tfidf import weigh_terms
+from clustering.unpacking import DATE, KIND, TOKEN_COUNT
 
 _BoolArray = NDArray[np.bool_]
 _Float32Array = NDArray[np.float32]
 _Float64Array = NDArray[np.float64]
 _Int16Array = NDArray[np.int16]
-_Int32Array = NDArray[np.int32]
 _Int64Array = NDArray[np.int64]
 
 _UNDATED = UNDATED
@@ -30,25 +30,14 @@ _UNDATED = UNDATED
 @compiled
 def append_weighed(
     begins: tuple[int, int, int],
-    languages: _Int32Array,
-    publishers: _Int32Array,
-    language_numbers: _Int64Array,
-    publisher_numbers: _Int64Array,
-    language_looseness: _Float32Array,
-    kinds: UInt8Array,
-    seconds: _Int64Array,
-    token_counts: _Int64Array,
-    term_offsets: _Int64Array,
-    term_ids: UInt32Array,
+    headers: _Int64Array,
+    offsets: _Int64Array,
+    languages: _Int64Array,
+    publishers: _Int64Array,
+    looseness: _Float32Array,
     idf: _Float32Array,
-    body_counts: UInt8Array,
-    lead_counts: UInt8Array,
-    title_counts: UInt8Array,
-    flags: UInt8Array,
-    bigram_offsets: _Int64Array,
-    bigram_ids: UInt32Array,
+    counts: UInt8Array,
     bigram_idf: _Float32Array,
-    signature_offsets: _Int64Array,
     signatures: UInt32Array,
     announced: UInt32Array,
     marks: UInt32Array,
@@ -71,7 +60,6 @@ def append_weighed(
     kept_weights: _Float32Array,
     kept_counts: UInt8Array,
     kept_flags: UInt8Array,
-    kept_bigram_ids: UInt32Array,
     kept_bigram_weights: _Float32Array,
 ) -> None:
     """Weigh some articles, and write them behind those that are kept.
@@ -79,59 +67,63 @@ def append_weighed(
     Parameters
     ----------
     begins
-        How many articles, terms and bigrams are kept.
-    languages, publishers, kinds, seconds, token_counts, term_offsets, term_ids, body_counts, \
-lead_counts, title_counts, flags, bigram_offsets, bigram_ids, signature_offsets, signatures
-        Those of the new ones, as in `FeatureColumns`; every signature has the length of those kept,
-        or none.
+        How many articles, terms and bigrams are kept. The ids of the new ones' terms and bigrams
+        stand behind those already.
+    headers, offsets
+        As in `clustering.unpacking.StackedRecords`, and `offsets_of` them; every signature has the
+        length of those kept, or none.
+    languages, publishers, looseness
+        Of each new one: the numbers of its language and publisher among those kept, and
+        `WeightedCorpus.looseness`.
     idf, bigram_idf
         Of their terms and bigrams.
-    language_numbers, publisher_numbers
-        Numbers of the new ones' languages and publishers among those kept.
-    language_looseness
-        From `tfidf.looseness_by_language`.
+    counts
+        uint8, shape (4, terms): body, lead and title counts and flags.
+    signatures
+        Theirs, one after the other.
     announced, marks, body_words
         From `subjects.item_words`.
     kept_summaries, kept_usable, ...
         As in `WeightedCorpus` and `ReadyArticles`, with room for the new ones. Written.
     """
     first, first_term, first_bigram = begins
+    term_offsets, bigram_offsets = offsets[0], offsets[1]
+    body_counts, flags = counts[0], counts[3]
     weights, bigram_weights, summaries = weigh_terms(
-        term_offsets, idf, body_counts, lead_counts, title_counts, flags, bigram_offsets, bigram_idf
+        term_offsets, idf, body_counts, counts[1], counts[2], flags, bigram_offsets, bigram_idf
     )
     figures = summarise(term_offsets, idf, weights, body_counts, flags)
-    usable = np.empty(kinds.size, dtype=np.bool_)
-    for k in range(kinds.size):
-        usable[k] = kinds[k] == ORDINARY
+    usable = np.empty(headers.shape[0], dtype=np.bool_)
+    for k in range(usable.size):
+        usable[k] = headers[k, KIND] == ORDINARY
+    term_ids = kept_term_ids[first_term : first_term + idf.size]
     is_item = are_items(
         term_offsets, term_ids, weights, body_counts, usable, announced, marks, body_words
     )
-    for k in range(kinds.size):
-        row = first + k
+    for k in range(usable.size):
+        row, seconds = first + k, headers[k, DATE]
         kept_usable[row] = usable[k]
         kept_is_item[row] = is_item[k]
-        kept_seconds[row] = np.nan if seconds[k] == _UNDATED else seconds[k]
-        kept_token_counts[row] = token_counts[k]
-        kept_languages[row] = language_numbers[languages[k]]
-        kept_publishers[row] = publisher_numbers[publishers[k]]
-        kept_looseness[row] = language_looseness[languages[k]]
+        kept_seconds[row] = np.nan if seconds == _UNDATED else seconds
+        kept_token_counts[row] = headers[k, TOKEN_COUNT]
+        kept_languages[row] = languages[k]
+        kept_publishers[row] = publishers[k]
+        kept_looseness[row] = looseness[k]
         for column in range(5):
             kept_summaries[row, column] = summaries[k, column]
             kept_figures[row, column] = figures[k, column]
-        begin = signature_offsets[k]
-        kept_has_signature[row] = signature_offsets[k + 1] > begin
+        begin = offsets[2, k]
+        kept_has_signature[row] = offsets[2, k + 1] > begin
         for at in range(kept_signatures.shape[1]):
             kept_signatures[row, at] = signatures[begin + at] if kept_has_signature[row] else 0
         kept_term_offsets[row + 1] = first_term + term_offsets[k + 1]
         kept_bigram_offsets[row + 1] = first_bigram + bigram_offsets[k + 1]
-    for t in range(term_ids.size):
+    for t in range(idf.size):
         at = first_term + t
-        kept_term_ids[at] = term_ids[t]
         kept_idf[at] = idf[t]
         for column in range(3):
             kept_weights[at, column] = weights[t, column]
         kept_counts[at] = body_counts[t]
         kept_flags[at] = flags[t]
-    for b in range(bigram_ids.size):
-        kept_bigram_ids[first_bigram + b] = bigram_ids[b]
+    for b in range(bigram_idf.size):
         kept_bigram_weights[first_bigram + b] = bigram_weights[b]

@@ -60,12 +60,6 @@ class KnownPairs:
         with self._lock:
             return _looked_up(self._keys, self._values, rows)
 
-    def put(self, first: Int64Array, second: Int64Array, similarities: Float32Array) -> None:
-        """Keep the similarities of pairs of rows; the order within a pair means nothing."""
-        with self._lock:
-            self._make_room(first.size)
-            self._count += _put_pairs(self._keys, self._values, first, second, similarities)
-
     def put_first(self, rows: Int64Array, similarities: Float32Array, kinds: UInt8Array) -> None:
         """Keep those of the first row with each other one that are not 0.
 
@@ -142,21 +136,6 @@ def _enter(keys: UInt64Array, values: Float32Array, key: np.uint64, value: np.fl
     added = int(keys[at] == 0)
     keys[at] = key
     values[at] = value
-    return added
-
-
-@compiled
-def _put_pairs(
-    keys: UInt64Array,
-    values: Float32Array,
-    first: Int64Array,
-    second: Int64Array,
-    similarities: Float32Array,
-) -> int:
-    """Do what `KnownPairs.put` does; returns how many were not there."""
-    added = 0
-    for k in range(first.size):
-        added += _enter(keys, values, _key(first[k], second[k]), similarities[k])
     return added
 
 

@@ -122,10 +122,6 @@ def columns_of(features: Sequence[Comparable]) -> FeatureColumns:
     """Return the columns of articles, packed or not; those themselves if they are columns."""
     if isinstance(features, FeatureColumns):
         return features
-    if len(features) == 1 and isinstance(features[0], PackedFeatures):
-        made_of = features[0].take_packed()
-        if made_of is not None:
-            return FeatureColumns.of([made_of])
     packed = [item for item in features if isinstance(item, PackedFeatures)]
     if packed and len(packed) == len(features):
         return stacked_records(packed).columns()

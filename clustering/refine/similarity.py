@@ -50,7 +50,7 @@ _CHUNK_PAIRS: Final = 50_000
 LEAST_COPY_ESTIMATE: Final = 0.4
 """Least estimate of shared shingles from which on pairs are looked at as copies at all."""
 _FEW_PAIRS: Final = 200
-"""Of more, `_similarities_among` knows a quicker way."""
+"""Of more, `_weigh_among` knows a quicker way."""
 _MOST_AT_ONCE: Final = 500
 """Of more articles, all pairs would take too much memory at once: 150 bytes each."""
 
@@ -210,16 +210,20 @@ class Comparison:
             count = len(self)
             matrix = np.eye(count, dtype=np.float32)
             first, second = np.triu_indices(count, k=1)
-        else:
-            matrix, first, second = known.matrix(self._rows)
-            if not first.size:
-                return matrix
-        similarities = self._similarities_among(first, second)
-        matrix[first, second] = matrix[second, first] = similarities
+            similarities, kinds = self._weigh_among(first, second)
+            similarities[kinds != LookAlikeKind.NONE] = 0.0
+            matrix[first, second] = matrix[second, first] = similarities
+            return matrix
+        matrix, first, second = known.matrix(self._rows)
+        if first.size:
+            weighed = self._weigh_among(first, second)
+            known.put_missing(self._rows, first, second, *weighed, matrix)
         return matrix
 
-    def _similarities_among(self, first: Int64Array, second: Int64Array) -> Float32Array:
-        """Return the similarities of some pairs of positions, the smaller first, in order."""
+    def _weigh_among(
+        self, first: Int64Array, second: Int64Array
+    ) -> tuple[Float32Array, UInt8Array]:
+        """Return what `look_alikes` does, of pairs in order, the smaller position first."""
         count = len(self)
         every = count * (count - 1) // 2
         i, j = (first, second) if self._rows is None else (self._rows[first], self._rows[second])
@@ -230,10 +234,7 @@ class Comparison:
             if first.size < every:
                 # Pair (i, j) follows those of all smaller i, of which k has count - 1 - k.
                 logits = logits[first * (2 * count - first - 1) // 2 + second - first - 1]
-        similarities = self._similarities(i, j, logits)
-        if self._ready.known is not None:
-            self._ready.known.put(i, j, similarities)
-        return similarities
+        return self._weigh(i, j, logits)
 
     def logits(self, first: ArrayLike, second: ArrayLike) -> Float64Array:
         """Return the verifier's log odds of pairs, time and language left out; shape (m,)."""
@@ -317,12 +318,10 @@ class Comparison:
             others = np.arange(1, len(self))
             return self.similarity_matrix(), self.near_duplicates(np.zeros_like(others), others)
         matrix, first, second = known.matrix(rows)
-        i, j = rows[first], rows[second]
+        few = slice(0 if first.size > _FEW_PAIRS else None)
+        similarities, kinds, copies = self._compared(rows[first[few]], rows[second[few]], rows)
         if first.size > _FEW_PAIRS:
-            matrix[first, second] = matrix[second, first] = self._similarities_among(first, second)
-            _, _, copies = self._compared(i[:0], j[:0], rows)
-            return matrix, copies
-        similarities, kinds, copies = self._compared(i, j, rows)
+            similarities, kinds = self._weigh_among(first, second)
         if first.size:
             known.put_missing(rows, first, second, similarities, kinds, matrix)
         return matrix, copies

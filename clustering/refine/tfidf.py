@@ -165,7 +165,7 @@ class WeightedCorpus:
             published_at_seconds=np.where(seconds == UNDATED, np.nan, seconds),
             text_signatures=_signatures(columns, has_signature),
             has_text_signature=has_signature,
-            looseness=looseness_by_language(columns, frequencies)[columns.languages],
+            looseness=looseness_of(columns.language_names, frequencies)[columns.languages],
         )
 
 
@@ -215,17 +215,15 @@ def _weighted_at_once(
     return idf, weights, bigram_weights, summaries
 
 
-def looseness_by_language(
-    columns: FeatureColumns, frequencies: DocumentFrequencies
-) -> Float32Array:
-    """Return `WeightedCorpus.looseness` of an article in each of the columns' languages."""
+def looseness_of(languages: Sequence[str], frequencies: DocumentFrequencies) -> Float32Array:
+    """Return `WeightedCorpus.looseness` of an article in each of some languages."""
     # Document frequencies from elsewhere know nothing of it.
     known = (
         frequencies.observed.looseness.by_language
         if isinstance(frequencies, FrequencyTable)
         else {}
     )
-    return np.array([0.5 * known.get(lang, 0.0) for lang in columns.language_names], np.float32)
+    return np.array([0.5 * known.get(lang, 0.0) for lang in languages], np.float32)
 
 
 def _language_numbers(columns: FeatureColumns) -> NDArray[np.int16]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
 
 from clustering.articles import ArticleFeatures, TextKind
-from clustering.describe import DayCount, DescribedArticle, describe
+from clustering.describe import DayCount, DescribedArticle, describe, spellings_in
 from clustering.prepare.analysis import analyse
 from clustering.prepare.frequencies import FrequencyTable
 
@@ -162,3 +164,36 @@ def test_bad_input_is_refused() -> None:
         describe([], FREQUENCIES)
     with pytest.raises(ValueError, match="time zone"):
         describe([described("Dam", published_at=datetime(2026, 3, 1))], FREQUENCIES)  # noqa: DTZ001
+
+
+def _spelled_one_by_one(word: str, lang: str) -> list[tuple[int, str]]:
+    """The terms of a word by an analysis of that word alone, pair by pair where it has several."""
+    term_ids = analyse(word, "", lang).vector.term_ids
+    if term_ids.size == 1:
+        return [(int(term_ids[0]), word)]
+    if term_ids.size == 0 or len(word) <= 2 or "-" in word:
+        return []
+    return [
+        term
+        for begin in range(len(word) - 1)
+        for term in _spelled_one_by_one(word[begin : begin + 2], lang)
+    ]
+
+
+@pytest.mark.parametrize("lang", ["en", "de", "zh", "ru", ""])
+def test_words_are_spelled_as_each_of_them_is_analysed(lang: str) -> None:
+    """Known ones and new ones, of other scripts and of the language's, more than are kept."""
+    words = [
+        "Ferry", "ferries", "the", "e-mail", "state-of-the-art", "don't", "2025", "3,5", "Fähre",
+        "Москва", "москвы", "台風が東京に接近", "北京", "京", "Straße", "İstanbul", "ﬁne", "x",
+    ]  # fmt: skip
+    many = [f"{word}{number}" for number in range(30) for word in words]
+    for some in (words[:3], words, many, words):
+        expected: dict[int, Counter[str]] = {}
+        text = " ".join([*some, *some[::2]])
+        for word, count in Counter(re.findall(r"\w+(?:['’\-]\w+)*", text)).items():
+            for term_id, spelling in _spelled_one_by_one(word, lang):
+                expected.setdefault(term_id, Counter())[spelling] += count
+        assert spellings_in([(text, lang)]) == expected
+        asked = list(expected)[::3]
+        assert spellings_in([(text, lang)], of=asked) == {id_: expected[id_] for id_ in asked}

@@ -81,14 +81,6 @@ def test_packed_features_tell_their_kind_and_all_else(kind: TextKind) -> None:
     assert features_of(features) is features
 
 
-def test_what_was_just_packed_is_told_once() -> None:
-    features = article(3, terms=40)
-    packed = PackedFeatures(pack_features(features), features)
-    assert packed.take_packed() is features
-    assert packed.take_packed() is None
-    assert_equal(packed.features, features)
-
-
 def test_no_records() -> None:
     assert len(unpack_columns([])) == 0
     assert unpack_columns([]).term_ids.dtype == np.uint32

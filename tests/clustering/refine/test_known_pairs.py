@@ -18,6 +18,19 @@ def _pairs(generator: np.random.Generator, rows: int, count: int) -> tuple[Int64
     return first, second
 
 
+def _put(pairs: KnownPairs, first: Int64Array, second: Int64Array, values: Float32Array) -> None:
+    for begin in range(0, first.size, 100):
+        some = slice(begin, begin + 100)
+        rows = np.concatenate([first[some], second[some]])
+        places = np.arange(rows.size // 2)
+        matrix = np.zeros((rows.size, rows.size), dtype=np.float32)
+        kinds = np.zeros(places.size, dtype=np.uint8)
+        pairs.put_missing(rows, places, places + places.size, values[some], kinds, matrix)
+        written = matrix[places, places + places.size]
+        np.testing.assert_array_equal(written, values[some])
+        np.testing.assert_array_equal(matrix, matrix.T)
+
+
 def _expected(
     known: dict[frozenset[int], float], rows: Int64Array
 ) -> tuple[Float32Array, list[tuple[int, int]]]:
@@ -39,7 +52,7 @@ def test_as_a_dictionary_of_unordered_pairs(rows: int) -> None:
     for count in (0, 1, 40, 3000, 17, 5000):
         first, second = _pairs(generator, rows, count)
         values = generator.random(count).astype(np.float32)
-        pairs.put(first, second, values)
+        _put(pairs, first, second, values)
         for a, b, value in zip(first.tolist(), second.tolist(), values.tolist(), strict=True):
             known[frozenset((a, b))] = value
         assert len(pairs) == len(known)
@@ -54,10 +67,10 @@ def test_as_a_dictionary_of_unordered_pairs(rows: int) -> None:
 
 def test_beyond_the_most_everything_is_forgotten() -> None:
     pairs = KnownPairs(most_pairs=10)
-    pairs.put(np.arange(8), np.arange(8) + 1, np.ones(8, dtype=np.float32))
-    pairs.put(np.array([20, 21]), np.array([22, 23]), np.ones(2, dtype=np.float32))
+    _put(pairs, np.arange(8), np.arange(8) + 1, np.ones(8, dtype=np.float32))
+    _put(pairs, np.array([20, 21]), np.array([22, 23]), np.ones(2, dtype=np.float32))
     assert len(pairs) == 10
-    pairs.put(np.array([30]), np.array([31]), np.full(1, 0.5, dtype=np.float32))
+    _put(pairs, np.array([30]), np.array([31]), np.full(1, 0.5, dtype=np.float32))
     assert len(pairs) == 1
     matrix, first, _ = pairs.matrix(np.array([30, 31, 0, 1]))
     assert matrix[0, 1] == np.float32(0.5)
