@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeAlias
@@ -23,10 +23,11 @@ from clustering.columns import KINDS, UNDATED, FeatureColumns
 from clustering.errors import ConfigurationError
 from clustering.pair_finding import PairFinder, PairSearch, Progress, find_pairs_here
 from clustering.parting import link_parted
+from clustering.pieces import done_beside
 from clustering.propose import BucketLimits, SignatureScheme
 from clustering.refine import Comparison, Refinement
 from clustering.refine.linkage import Int64Array, first_appearance
-from clustering.same_texts import duplicate_groups
+from clustering.same_texts import duplicate_groups, near_duplicates
 
 Digests: TypeAlias = NDArray[np.uint64]
 
@@ -105,7 +106,7 @@ class BatchLimits:
 
 def recluster(
     features: Sequence[ArticleFeatures],
-    refinement: Refinement,
+    refinement: Refinement | Callable[[], Refinement],
     scheme: SignatureScheme,
     *,
     limits: BatchLimits | None = None,
@@ -123,7 +124,8 @@ def recluster(
     features
         The articles, in any order; articles that are not ``TextKind.ORDINARY`` end up alone.
     refinement
-        Similarity and merge rule, with the document frequencies to use.
+        Similarity and merge rule, with the document frequencies to use; or what makes them,
+        which is then done while candidates are found.
     scheme
         The one their signatures were made under.
     limits
@@ -164,47 +166,62 @@ def recluster(
         ordered = columns.taken(order)
         digests = digests[order]
 
-    comparison = refinement.compare(ordered, threads=threads)
+    def made_ready() -> tuple[Refinement, Comparison]:
+        made = refinement() if callable(refinement) else refinement
+        return made, made.compare(ordered, threads=threads)
+
     forbidden = [(int(place[a]), int(place[b])) for a, b in cannot_link]
     linked = [[int(place[k]) for k in group] for group in must_link]
-    copies = _copies(digests, comparison, [*forbidden, *linked])
+    usable = ordered.is_ordinary
+    copies = _copies(digests, usable, [*forbidden, *linked])
 
-    pairs = find_pairs(
-        PairSearch(
-            features=ordered,
-            # One copy stands for all: the others would name each other and nobody else.
-            without_buckets=frozenset(k for group in copies for k in group[1:]),
-            refinement=refinement,
-            comparison=comparison,
-            scheme=scheme,
-            per_article_limit=limits.candidates(count),
-            bucket_limits=limits.buckets,
-            threads=threads,
-            report=report,
+    with done_beside(made_ready, threads=threads) as ready:
+        pairs = find_pairs(
+            PairSearch(
+                features=ordered,
+                # One copy stands for all: the others would name each other and nobody else.
+                without_buckets=frozenset(k for group in copies for k in group[1:]),
+                ready=ready,
+                scheme=scheme,
+                per_article_limit=limits.candidates(count),
+                bucket_limits=limits.buckets,
+                threads=threads,
+                report=report,
+            )
         )
-    )
+        rule, comparison = ready()[0].rule, ready()[1]
 
     report("linkage", 0, count)
     candidate_pair_count = pairs.candidate_pair_count
     if candidate_pair_count is None:
         candidate_pair_count = int(pairs.first.size)
-    pairs = pairs.plausible(refinement.rule)
-    labels = link_parted(
-        comparison,
-        refinement.rule,
-        pairs.first,
-        pairs.second,
-        pairs.similarities,
-        blocks=[*linked, *copies],
-        cannot_link=forbidden,
-        most_members_measured=limits.members_compared,
-    )
+    pairs = pairs.plausible(rule)
+    # The linkage is one thread's work.
+    with done_beside(
+        lambda: near_duplicates(comparison, pairs.first, pairs.second, threads=1), threads=threads
+    ) as compared:
+        labels = link_parted(
+            comparison,
+            rule,
+            pairs.first,
+            pairs.second,
+            pairs.similarities,
+            blocks=[*linked, *copies],
+            cannot_link=forbidden,
+            most_members_measured=limits.members_compared,
+        )
+        same = compared()
     report("linkage", count, count)
 
     report("duplicates", 0, count)
-    identical = _identical(digests, comparison, labels)
     duplicates = duplicate_groups(
-        comparison, labels, pairs.first, pairs.second, identical, limits.members_compared, threads
+        comparison,
+        labels,
+        pairs.first[same],
+        pairs.second[same],
+        _identical(digests, usable, labels),
+        limits.members_compared,
+        threads,
     )
     report("duplicates", count, count)
     return Clustering(
@@ -287,7 +304,7 @@ def content_digests(features: FeatureColumns) -> Digests:
 
 
 def _copies(
-    digests: Digests, comparison: Comparison, constraints: Sequence[Sequence[int]]
+    digests: Digests, usable: NDArray[np.bool_], constraints: Sequence[Sequence[int]]
 ) -> list[list[int]]:
     """Group identical copies, in order of position.
 
@@ -296,16 +313,18 @@ def _copies(
     apart = np.zeros(len(digests), dtype=np.int64)
     named = sorted({k for group in constraints for k in group})
     apart[named] = 1 + np.arange(len(named))
-    return _identical(digests, comparison, apart)
+    return _identical(digests, usable, apart)
 
 
-def _identical(digests: Digests, comparison: Comparison, apart: Int64Array) -> list[list[int]]:
+def _identical(
+    digests: Digests, is_usable: NDArray[np.bool_], apart: Int64Array
+) -> list[list[int]]:
     """Group identical articles that have equal numbers in ``apart``, by the first of each group.
 
     A text that a thousand sites carry unchanged would have half a million pairs to compare, all
     with one answer.
     """
-    usable = np.flatnonzero(comparison.corpus.usable)
+    usable = np.flatnonzero(is_usable)
     keys = np.column_stack([digests[usable], apart[usable].astype(np.uint64)])
     order = np.lexsort(keys.T)
     same = (keys[order][1:] == keys[order][:-1]).all(axis=1)

@@ -96,7 +96,7 @@ class _Block:
 
 def _find_pairs(workers: Workers, search: PairSearch) -> ComparedPairs:
     count = len(search.features)
-    observed = _observed(search.refinement)
+    observed = _observed(search.ready()[0])
     search.report("candidates", 0, count)
     bounds = block_bounds(count, workers.thread_count)
     blocks = [_Block(workers, search.features[a:b], a) for a, b in pairwise(bounds)]

@@ -42,8 +42,9 @@ class PairSearch:
         The articles, in the order that decides between equally good candidates.
     without_buckets
         Positions of articles that neither name candidates nor are any.
-    refinement, comparison
-        What compares them: the configuration, and the articles made ready for it in this process.
+    ready
+        Gives what compares them: the configuration, and the articles made ready for it in this
+        process. May have to wait for it, which candidates do not need.
     scheme
         Of the signatures.
     per_article_limit
@@ -58,8 +59,7 @@ class PairSearch:
 
     features: Sequence[ArticleFeatures]
     without_buckets: frozenset[int]
-    refinement: Refinement
-    comparison: Comparison
+    ready: Callable[[], tuple[Refinement, Comparison]]
     scheme: SignatureScheme
     per_article_limit: int
     bucket_limits: BucketLimits
@@ -141,10 +141,12 @@ def find_pairs_here(search: PairSearch) -> ComparedPairs:
     del index
     search.report("candidates", count, count)
 
+    refinement, comparison = search.ready()
+
     def alike(begin: int, end: int) -> tuple[Int32Array, Int32Array, Float32Array, int]:
         one, other = named.pairs_of(begin, end)
-        similarities = search.comparison.similarities(one, other)
-        kept = is_plausible(similarities, search.refinement.rule)
+        similarities = comparison.similarities(one, other)
+        kept = is_plausible(similarities, refinement.rule)
         one, other = one[kept].astype(np.int32), other[kept].astype(np.int32)
         return np.minimum(one, other), np.maximum(one, other), similarities[kept], kept.size
 

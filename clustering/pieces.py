@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -45,3 +46,26 @@ def in_pieces(
         return
     with ThreadPoolExecutor(min(threads, len(begins))) as pool:
         yield from pool.map(worked, begins)
+
+
+@contextmanager
+def done_beside(work: Callable[[], Result], *, threads: int) -> Iterator[Callable[[], Result]]:
+    """Let a thread do one thing while the block does another, which leaves a core idle.
+
+    Parameters
+    ----------
+    work
+        Must not depend on what the block does, nor change what that reads.
+    threads
+        With one, the work is done before the block begins.
+
+    Yields
+    ------
+    What waits for the result, or raises what the work raised.
+    """
+    if threads <= 1:
+        result = work()
+        yield lambda: result
+        return
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(work).result

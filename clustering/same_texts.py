@@ -45,7 +45,8 @@ def duplicate_groups(
     labels
         int64, shape (n,): equal numbers for articles of one cluster.
     first, second
-        Pairs that LSH proposed, each once. Copies that are in none are tested when they matter.
+        Those `near_duplicates` among the pairs that LSH proposed, each once. Copies that are in
+        none are tested when they matter.
     identical
         Articles of one cluster that are alike in all that is known of them, to be kept together.
     members_compared
@@ -64,8 +65,6 @@ def duplicate_groups(
 
     inside = labels[first] == labels[second]
     first, second = first[inside], second[inside]
-    same = _near_duplicates(comparison, first, second, threads)
-    first, second = first[same], second[same]
     others = _different_texts(comparison, labels.size, first, second, identical, threads)
     return link_sparse(
         labels.size,
@@ -79,10 +78,11 @@ def duplicate_groups(
     )
 
 
-def _near_duplicates(
+def near_duplicates(
     comparison: Comparison,
     first: NDArray[np.integer],
     second: NDArray[np.integer],
+    *,
     threads: int,
 ) -> NDArray[np.bool_]:
     """Compare pairs as `Comparison.near_duplicates` does, by several threads."""
@@ -117,7 +117,7 @@ def _different_texts(
     # A single pair has nothing that could be missing.
     chained = np.flatnonzero((known[chain] > 1) & ~left_out[chain])
     i, j = _pairs_in_chains(chained[np.argsort(chain[chained], kind="stable")], chain)
-    same = _near_duplicates(comparison, i, j, threads)
+    same = near_duplicates(comparison, i, j, threads=threads)
     is_whole = np.bincount(chain[i[same]], minlength=count) == known
     different = ~same & is_whole[chain[i]]
     return i[different], j[different]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from clustering.articles import ArticleFeatures
 from clustering.batch import Clustering, Digests, recluster
@@ -66,13 +67,15 @@ def cluster_window(
     """
     cores = threads or os.cpu_count() or 1
     columns = FeatureColumns.of(features)
-    if observed is None:
-        observed = ObservedFrequencies.of_columns(columns, threads=cores)
-    observed = with_looseness(observed, shipped, columns, threads=cores)
-    refinement = Refinement.shipped(shipped.with_observed(observed))
+
+    @cache
+    def counted() -> ObservedFrequencies:
+        counts = observed or ObservedFrequencies.of_columns(columns, threads=cores)
+        return with_looseness(counts, shipped, columns, threads=cores)
+
     clustering = recluster(
         columns,
-        refinement,
+        lambda: Refinement.shipped(shipped.with_observed(counted())),
         scheme,
         must_link=must_link,
         cannot_link=cannot_link,
@@ -81,4 +84,4 @@ def cluster_window(
         on_progress=on_progress,
         digests=digests,
     )
-    return WindowClustering(clustering, observed)
+    return WindowClustering(clustering, counted())

@@ -1,7 +1,7 @@
 """Articles in chunks: what travels between processes while files are clustered, and their work.
 
 A chunk of articles goes out and their features come back as columns, so that nothing is paid for
-every article on the way. Every process imports this module, so it imports nothing of the service.
+every article on the way. Every process imports this module, so it imports little of the service.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
@@ -22,7 +21,9 @@ from clustering.articles import Article, UInt32Array
 from clustering.batch import Digests, content_digests
 from clustering.columns import FeatureColumns
 from clustering.prepare import RepeatedLines
-from clustering.preparer import ExtractedArticle, Preparer, extract_article
+from clustering.preparer import ExtractedArticle, PreparedMany, Preparer, extract_article
+from service.identifiers import derive_article_id
+from service.line_chunks import LineChunk, ReadLines, read_lines
 
 CHUNK_ARTICLES: Final = 128
 """Some 50 ms of work: beside it handing it over costs nothing, and progress still runs smoothly."""
@@ -81,6 +82,12 @@ class PreparedChunk:
     content
         The extracted articles, for `extracted_in`; empty of a `RepeatedChunk`, and of articles
         whose publisher is unknown, for these are never prepared otherwise.
+    kept
+        What a `Keeping` made of them.
+    article_ids
+        Of each, derived where it came without one; none of a `RepeatedChunk`.
+    read
+        What was noticed while they were read, of a `LineChunk`.
     """
 
     features: FeatureColumns
@@ -88,18 +95,40 @@ class PreparedChunk:
     line_hashes: UInt32Array
     line_ends: NDArray[np.int64]
     content: bytes
+    kept: bytes = b""
+    article_ids: Sequence[str] = ()
+    read: ReadLines | None = None
 
 
-ChunkWork: TypeAlias = Callable[[ArticleChunk | RepeatedChunk], PreparedChunk]
+Chunk: TypeAlias = ArticleChunk | LineChunk | RepeatedChunk
+ChunkWork: TypeAlias = Callable[[Chunk], PreparedChunk]
+
+Keeping: TypeAlias = Callable[
+    [ArticleChunk | RepeatedChunk, Sequence[ExtractedArticle], PreparedMany], bytes
+]
+"""Makes of a chunk that was prepared what will be wanted of it later."""
 
 
-def chunks_of(articles: Iterable[Article]) -> Iterator[ArticleChunk]:
-    """Cut articles into chunks, as they come; the first ones are short, so that progress shows."""
-    remaining = iter(articles)
+def chunks_of(articles: Iterable[Article | LineChunk]) -> Iterator[ArticleChunk | LineChunk]:
+    """Cut articles into chunks, as they come; the first ones are short, so that progress shows.
+
+    Those that are chunks already stay what they are, in their place.
+    """
     size = FIRST_CHUNK_ARTICLES
-    while chunk := list(islice(remaining, size)):
-        yield ArticleChunk.of(chunk)
-        size = min(2 * size, CHUNK_ARTICLES)
+    gathered: list[Article] = []
+    for item in articles:
+        if not isinstance(item, LineChunk):
+            gathered.append(item)
+            if len(gathered) < size:
+                continue
+        if gathered:
+            yield ArticleChunk.of(gathered)
+            gathered = []
+            size = min(2 * size, CHUNK_ARTICLES)
+        if isinstance(item, LineChunk):
+            yield item
+    if gathered:
+        yield ArticleChunk.of(gathered)
 
 
 def chunk_preparing() -> ChunkWork:
@@ -108,7 +137,9 @@ def chunk_preparing() -> ChunkWork:
     return lambda chunk: prepared_chunk(chunk, preparer)
 
 
-def prepared_chunk(chunk: ArticleChunk | RepeatedChunk, preparer: Preparer) -> PreparedChunk:
+def prepared_chunk(
+    chunk: Chunk, preparer: Preparer, keeping: Keeping | None = None
+) -> PreparedChunk:
     """Prepare a chunk.
 
     Raises
@@ -119,39 +150,56 @@ def prepared_chunk(chunk: ArticleChunk | RepeatedChunk, preparer: Preparer) -> P
     if isinstance(chunk, RepeatedChunk):
         preparer = preparer.with_repeated(chunk.repeated)
         extracted = extracted_in(chunk.content, chunk.positions)
-        features = preparer.prepare_many(extracted).features
+        prepared = preparer.prepare_many(extracted)
+        features = prepared.features
         return PreparedChunk(
             features=features,
             digests=content_digests(features),
             line_hashes=np.zeros(0, dtype=np.uint32),
             line_ends=np.zeros(len(extracted), dtype=np.int64),
             content=b"",
+            kept=b"" if keeping is None else keeping(chunk, extracted, prepared),
         )
-    extracted = [extract_article(Article(*row)) for row in chunk.rows]
-    features = preparer.prepare_many(extracted).features
+    read = None
+    if isinstance(chunk, LineChunk):
+        articles, read = read_lines(chunk)
+    else:
+        articles = [Article(*row) for row in chunk.rows]
+    extracted = [extract_article(article) for article in articles]
+    prepared = preparer.prepare_many(extracted)
+    features = prepared.features
+    kept = b""
+    if keeping is not None:
+        given = chunk if isinstance(chunk, ArticleChunk) else ArticleChunk.of(articles)
+        kept = keeping(given, extracted, prepared)
     # They are known now.
     lines = [item.line_hashes() for item in extracted]
     return PreparedChunk(
         features=features,
         digests=content_digests(features),
-        line_hashes=np.concatenate(lines),
+        line_hashes=np.concatenate([np.zeros(0, dtype=np.uint32), *lines]),
         line_ends=np.cumsum([each.size for each in lines], dtype=np.int64),
         content=_packed(extracted),
+        kept=kept,
+        article_ids=[article.article_id or derive_article_id(article) for article in articles],
+        read=read,
     )
 
 
 def _packed(extracted: Iterable[ExtractedArticle]) -> bytes:
-    rows = []
+    rows: list[Any] = []
     for item in extracted:
-        row = list(_EXTRACTED(item)) if item.publisher else None
-        if row is not None and row[_DATE] is not None:
+        row: Any = _EXTRACTED(item) if item.publisher else None
+        # Of other zones than UTC orjson would round the seconds away, where they have any.
+        if row is not None and row[_DATE] is not None and row[_DATE].tzinfo is not UTC:
+            row = list(row)
             row[_DATE] = row[_DATE].isoformat()
         rows.append(row)
     try:
         return orjson.dumps(rows)
     except TypeError:
         # A lone surrogate in a text, which UTF-8 cannot hold, survives as an escape.
-        return json.dumps(rows).encode("ascii")
+        return json.dumps(rows, default=datetime.isoformat).encode("ascii")
 
 
 def extracted_in(content: bytes, positions: Iterable[int]) -> list[ExtractedArticle]:

@@ -1,63 +1,35 @@
 """The use case: cluster files without a server, as the nightly job or as the service would.
 
-Articles are prepared as they are read. Only then is it known which lines repeat across a
-publisher's articles, and those that hold one are prepared again without it. Meanwhile their texts
-are spooled, so they do not pile up in memory; of an article only what deciding needs is kept.
+What is common to all that cluster at once is in `service.deciding_at_once`: articles are prepared
+as they are read, and their texts spooled, so that they do not pile up in memory.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, islice
-from types import TracebackType
-from typing import Final, Protocol, Self, TypeAlias
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering import distributed, spreading
-from clustering.articles import Article, ArticleFeatures, UInt32Array
-from clustering.batch import Digests, canonical_order
-from clustering.collected_columns import CollectedColumns
+from clustering.articles import Article, ArticleFeatures
 from clustering.columns import FeatureColumns, numbered
 from clustering.errors import ConfigurationError
 from clustering.learning import LineLearner
 from clustering.online import OnlineClusterer
-from clustering.pair_finding import find_pairs_here
-from clustering.prepare import RepeatedLines
-from clustering.preparer import ExtractedArticle
 from clustering.refine.linkage import first_appearance
 from clustering.spreading import Workers
-from clustering.window import cluster_window
-from service.article_chunks import (
-    ArticleChunk,
-    PreparedChunk,
-    RepeatedChunk,
-    chunk_preparing,
-    chunks_of,
-    extracted_in,
-)
+from service.chunk_crew import ChunkCrew
 from service.clusterer import Clusterer
+from service.collected_window import CollectedWindow
+from service.deciding_at_once import ProgressReport, decide_at_once, prepare_again
 from service.heap import give_large_arrays_back
-from service.identifiers import derive_article_id
-from service.postings import PostingReader
-from service.preparing import Crew, core_count
+from service.line_chunks import LineChunk, ReadLines
 from service.spool import Spool
-from service.window_lines import WindowLines
 
 Int64Array = NDArray[np.int64]
-
-_MANY_CHUNKS: Final = 20
-"""With so many chunks in the input, processes are started at once: here they would take longer."""
-
-_Again: TypeAlias = Iterator[tuple[int, RepeatedChunk]]
-
-# Called with the stage and the share of it that is done, 0..1, or None where that is unknown.
-ProgressReport = Callable[[str, float | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +60,13 @@ class OfflineClustering:
     repeated_count: int
 
 
-def article_of(fields: Mapping[str, str], reader: PostingReader) -> Article:
-    """Check an imported article as the service would check its posting.
-
-    Unlike the service it takes an empty text: in a file such an article is worth a line of
-    output, alone in its cluster.
-
-    Raises
-    ------
-    service.problems.ProblemError
-        Naming every field that is wrong.
-    """
-    if fields.get("text", "").strip() or fields.get("html", "").strip():
-        return reader.article(dict(fields))
-    return replace(reader.article({**fields, "text": "-"}), text="")
-
-
 def cluster_articles(
-    articles: Iterable[Article],
+    articles: Iterable[Article | LineChunk],
     *,
     online: bool = False,
     workers: Workers | None = None,
     on_progress: ProgressReport | None = None,
+    on_read: Callable[[ReadLines], None] | None = None,
 ) -> OfflineClustering:
     """Cluster articles in memory.
 
@@ -120,7 +77,8 @@ def cluster_articles(
     ----------
     articles
         Read once. One without an id gets the one that the service would derive. Of several with
-        one id the last counts, as an update would in the service, and all share its result.
+        one id the last counts, as an update would in the service, and all share its result. Lines
+        of JSON may stand for the articles that are in them: then others read these.
     online
         Decide one by one in order of publication, as the service does; otherwise all at once, as
         the nightly job does.
@@ -129,21 +87,29 @@ def cluster_articles(
         ``online``. The result does not depend on it.
     on_progress
         Told how far the work is.
+    on_read
+        Told what was noticed when lines were read, chunk by chunk, in their order.
     """
     if online and workers is not None:
         raise ConfigurationError("deciding one by one cannot be spread over workers")
     report = on_progress or _silent
     give_large_arrays_back()
-    with Spool() as spool, _Preparing(workers) as preparing:
-        window = _Window(spool)
-        for prepared in preparing.all_of(window.noting_ids(articles)):
+    with Spool() as spool, ChunkCrew(workers) as preparing:
+        window = CollectedWindow(spool)
+        for prepared in preparing.all_of(articles):
             window.put(prepared)
+            if prepared.read is not None and on_read is not None:
+                on_read(prepared.read)
             report(f"preparing ({window.prepared_count:,} articles)", None)
-        decided = (
-            _decided_one_by_one(Clusterer(), window, report)
-            if online
-            else _decided_at_once(Clusterer(), window, preparing, report, workers)
-        )
+        if online:
+            decided = _decided_one_by_one(Clusterer(), window, report)
+        else:
+            prepare_again(window, preparing, report)
+            # The processes have done what they were started for, and their memory is wanted.
+            preparing.end()
+            features, clustered = decide_at_once(Clusterer(), window, report, workers)
+            labels = clustered.clustering
+            decided = _Decided(features, labels.labels, labels.duplicate_labels)
     places = window.places
     results = list(
         map(
@@ -192,156 +158,6 @@ class _Decided:
     duplicate_labels: Int64Array
 
 
-class _Window:
-    """The articles of the input, numbered from 0: texts aside, what deciding needs at hand.
-
-    Attributes
-    ----------
-    ids
-        Of every article of the input.
-    numbers
-        Id → number of the last article that has it, in the order of those: the ones that count.
-    """
-
-    def __init__(self, spool: Spool) -> None:
-        self.ids: list[str] = []
-        self.numbers: dict[str, int] = {}
-        self.prepared_count = 0
-        self._spool = spool
-        self._features = CollectedColumns()
-        # Where among the features an article is that was prepared again.
-        self._replaced: dict[int, int] = {}
-        self._digests: list[Digests] = []
-        self._line_hashes: list[UInt32Array] = []
-        self._line_counts: list[Int64Array] = []
-        self._begins = [0]
-
-    def noting_ids(self, articles: Iterable[Article]) -> Iterator[Article]:
-        """Yield the articles, and note the id of each."""
-        for article in articles:
-            article_id = article.article_id or derive_article_id(article)
-            # Taken out first, so that an update takes its own place in the order, not the first
-            # one's.
-            self.numbers.pop(article_id, None)
-            self.numbers[article_id] = len(self.ids)
-            self.ids.append(article_id)
-            yield article
-
-    def put(self, prepared: PreparedChunk) -> None:
-        """Keep the articles that come next."""
-        self._features.add(prepared.features)
-        self._digests.append(prepared.digests)
-        self._line_hashes.append(prepared.line_hashes)
-        self._line_counts.append(np.diff(prepared.line_ends, prepend=0))
-        self._spool.put(prepared.content)
-        self.prepared_count += len(prepared.features)
-        self._begins.append(self.prepared_count)
-
-    @property
-    def chosen(self) -> Int64Array:
-        """Numbers of the articles that count, in their order; int64."""
-        return np.fromiter(self.numbers.values(), dtype=np.int64, count=len(self.numbers))
-
-    @property
-    def places(self) -> Int64Array:
-        """For every article of the input, which of those that count stands for it; int64."""
-        place_of = {article_id: place for place, article_id in enumerate(self.numbers)}
-        each = map(place_of.__getitem__, self.ids)
-        return np.fromiter(each, dtype=np.int64, count=len(self.ids))
-
-    def taken_features(self) -> FeatureColumns:
-        """Return the features of the articles that count, and forget all features."""
-        rows = np.arange(self.prepared_count)
-        rows[list(self._replaced)] = list(self._replaced.values())
-        return self._features.taken(rows[self.chosen], threads=core_count())
-
-    def put_in_canonical_order(self) -> Digests:
-        """Let the articles that count stand as they will be clustered; return their digests."""
-        nothing = np.zeros((0, 2), dtype=np.uint64)
-        digests = np.concatenate([nothing, *self._digests])[self.chosen]
-        dates = self._features.published_at_seconds[self.chosen]
-        order = canonical_order(dates, digests)
-        ids = list(self.numbers)
-        self.numbers = {ids[k]: self.numbers[ids[k]] for k in order.tolist()}
-        return digests[order]
-
-    def lines(self) -> WindowLines:
-        """Return the lines of the articles that count, by publisher."""
-        publishers, names = self._features.publishers
-        nothing = np.zeros(0, dtype=np.int64)
-        return WindowLines(
-            chosen=self.chosen,
-            publishers=publishers.astype(np.int64),
-            publisher_names=names,
-            counts=np.concatenate([nothing, *self._line_counts]),
-            hashes=np.concatenate([np.zeros(0, dtype=np.uint32), *self._line_hashes]),
-        )
-
-    def forget_lines(self) -> None:
-        """Let go of what `lines` needs: of a million articles some hundred megabytes."""
-        self._line_hashes, self._line_counts = [], []
-
-    def extracted(self, number: int) -> ExtractedArticle:
-        """Return an article of a known publisher as it was before it was cleaned."""
-        chunk = bisect_right(self._begins, number) - 1
-        return extracted_in(self._spool.get(chunk), [number - self._begins[chunk]])[0]
-
-    def again(self, numbers: Int64Array, lines: WindowLines, repeated: RepeatedLines) -> _Again:
-        """Ask for these articles, in increasing order, to be prepared without repeated lines."""
-        chunk_of = np.searchsorted(self._begins, numbers, side="right") - 1
-        for chunk in np.unique(chunk_of).tolist():
-            own = numbers[chunk_of == chunk]
-            positions = (own - self._begins[chunk]).tolist()
-            known = lines.known_of(own, repeated)
-            yield chunk, RepeatedChunk(self._spool.get(chunk), positions, known)
-
-    def replace(self, chunk: int, positions: Sequence[int], prepared: PreparedChunk) -> None:
-        """Put articles that were prepared again in the place of some of a chunk."""
-        for row, position in enumerate(positions, start=len(self._features)):
-            self._replaced[self._begins[chunk] + position] = row
-        self._features.add(prepared.features)
-        self._digests[chunk][list(positions)] = prepared.digests
-
-
-class _Preparing:
-    """Prepares chunks in order, on this machine's processes or on a Dask cluster."""
-
-    def __init__(self, workers: Workers | None) -> None:
-        self._workers = workers
-        self._crew: Crew[ArticleChunk | RepeatedChunk, PreparedChunk] = Crew(chunk_preparing)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.end()
-
-    def end(self) -> None:
-        """End the processes, if any were started."""
-        self._crew.end()
-
-    def all_of(self, articles: Iterable[Article]) -> Iterator[PreparedChunk]:
-        """Prepare all articles as they are read."""
-        chunks = chunks_of(articles)
-        if self._workers is None:
-            first = list(islice(chunks, _MANY_CHUNKS))
-            if len(first) == _MANY_CHUNKS:
-                self._crew.start()
-            chunks = chain(first, chunks)
-        return self.worked(chunks)
-
-    def worked(self, chunks: Iterable[ArticleChunk | RepeatedChunk]) -> Iterator[PreparedChunk]:
-        """Do the work on chunks, in order."""
-        if self._workers is None:
-            return self._crew.worked(chunks)
-        return spreading.worked_in_order(self._workers, chunks, chunk_preparing)
-
-
 def _names(prefix: str, labels: Int64Array) -> list[str]:
     """Name each label by its number, from 1, in order of first appearance."""
     numbers = first_appearance(labels).tolist()
@@ -349,52 +165,9 @@ def _names(prefix: str, labels: Int64Array) -> list[str]:
     return [names[number] for number in numbers]
 
 
-def _prepare_again(window: _Window, preparing: _Preparing, report: ProgressReport) -> None:
-    """Prepare those articles anew that hold lines which repeat across the window."""
-    report("repeated lines", None)
-    lines = window.lines()
-    repeated = lines.repeated()
-    numbers = lines.holding_repeated(repeated)
-    asked: deque[tuple[int, Sequence[int]]] = deque()
-
-    def chunks() -> Iterator[RepeatedChunk]:
-        for number, chunk in window.again(numbers, lines, repeated):
-            asked.append((number, chunk.positions))
-            yield chunk
-
-    done = 0
-    for prepared in preparing.worked(chunks()):
-        number, positions = asked.popleft()
-        window.replace(number, positions, prepared)
-        done += len(positions)
-        report("preparing again", done / numbers.size)
-
-
-def _decided_at_once(
-    clusterer: Clusterer,
-    window: _Window,
-    preparing: _Preparing,
-    report: ProgressReport,
-    workers: Workers | None,
+def _decided_one_by_one(
+    clusterer: Clusterer, window: CollectedWindow, report: ProgressReport
 ) -> _Decided:
-    _prepare_again(window, preparing, report)
-    # The processes have done what they were started for, and their memory is wanted.
-    preparing.end()
-    window.forget_lines()
-    digests = window.put_in_canonical_order()
-    features = window.taken_features()
-    clustering = cluster_window(
-        features,
-        clusterer.shipped,
-        clusterer.scheme,
-        find_pairs=distributed.pair_finder(workers) if workers else find_pairs_here,
-        on_progress=lambda stage, done, total: report(stage, done / max(1, total)),
-        digests=digests,
-    ).clustering
-    return _Decided(features, clustering.labels, clustering.duplicate_labels)
-
-
-def _decided_one_by_one(clusterer: Clusterer, window: _Window, report: ProgressReport) -> _Decided:
     online = OnlineClusterer(clusterer.shipped, clusterer.scheme)
     learner = LineLearner()
     preparer = clusterer.preparer

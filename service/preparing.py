@@ -81,6 +81,7 @@ class Crew(Generic[Item, Result]):
         self._ended = True
         executor, self._executor = self._executor, None
         if executor is not None:
+            self.wait_until_ready()
             # What is being worked on ends in a fraction of a second.
             executor.shutdown(wait=True, cancel_futures=True)
 
@@ -88,12 +89,17 @@ class Crew(Generic[Item, Result]):
         """Start the processes, without waiting until they are there."""
         if self._executor is not None or self._processes < 2:
             return
+        load_ahead()
         self._executor = ProcessPoolExecutor(
             self._processes, _context(), initializer=_begin, initargs=(self._make_work,)
         )
-        self._ready = self._executor.submit(_do_nothing)
+        self._ready = Future()
+        # To start one is to wait until the process that it is forked from has loaded everything.
+        threading.Thread(
+            target=_bring_up, args=(self._executor, self._processes, self._ready)
+        ).start()
 
-    def wait_until_ready(self, *, timeout_seconds: float) -> bool:
+    def wait_until_ready(self, *, timeout_seconds: float | None = None) -> bool:
         """Wait for the processes that were started; ``False`` when they are not there in time."""
         return self._ready is not None and bool(wait([self._ready], timeout_seconds).done)
 
@@ -163,9 +169,38 @@ def worked_in_order(
         yield from crew.worked(items)
 
 
+def load_ahead() -> None:
+    """Have what processes are forked from loaded by another process, beside this one.
+
+    For a command that will start a `Crew`, before it loads what it needs itself.
+    """
+    if sys.platform == "win32" or core_count() < 2:
+        return
+    _context()
+    # Once it runs, the next call does not start it: to start it lets signals through again.
+    resource_tracker.ensure_running()
+    # Ctrl-C reaches every process of a terminal: this one is deaf to it from its first moment.
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+
+
 def core_count() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _bring_up(executor: ProcessPoolExecutor, count: int, ready: Future[None]) -> None:
+    """Start the processes, and say when they are there."""
+    try:
+        wait([executor.submit(_do_nothing) for _ in range(count)])
+    except (BrokenProcessPool, EOFError, OSError, RuntimeError) as error:
+        # Whoever hands an item out will meet it, too.
+        ready.set_exception(error)
+    else:
+        ready.set_result(None)
 
 
 def _handed_out(executor: ProcessPoolExecutor, item: Any) -> Future[Any] | None:
@@ -184,6 +219,9 @@ def _context() -> BaseContext:
 
 
 if sys.platform != "win32":
+    from multiprocessing import forkserver, resource_tracker
+
+    _main_module = threading.Lock()
 
     class _WithoutMainProcess(multiprocessing.context.ForkServerProcess):
         """A process that does not run the main module anew, as those of the library do.
@@ -193,12 +231,14 @@ if sys.platform != "win32":
         """
 
         def start(self) -> None:
-            main = sys.modules["__main__"]
-            sys.modules["__main__"] = ModuleType("__main__")
-            try:
-                super().start()
-            finally:
-                sys.modules["__main__"] = main
+            # Two threads at a time would each put back what the other one left.
+            with _main_module:
+                main = sys.modules["__main__"]
+                sys.modules["__main__"] = ModuleType("__main__")
+                try:
+                    super().start()
+                finally:
+                    sys.modules["__main__"] = main
 
     class _WithoutMain(multiprocessing.context.ForkServerContext):
         Process = _WithoutMainProcess

@@ -10,7 +10,7 @@ import json
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import xxhash
@@ -61,6 +61,9 @@ class ObservedFrequencies:
         uint32, shape (m,): the same for pairs of neighbouring terms.
     looseness
         Of the stream's events; it is stored with the counts, as both weigh the same comparisons.
+    tables
+        What `FrequencyTable` makes of the counts to look them up, kept for others with the same
+        counts.
     """
 
     article_count: int = 0
@@ -69,6 +72,7 @@ class ObservedFrequencies:
     bigram_ids: UInt32Array = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     bigram_counts: UInt32Array = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     looseness: Looseness = field(default_factory=Looseness)
+    tables: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, vectors: Iterable[TermVector], *, distinct_limit: int = 500_000) -> Self:

@@ -17,6 +17,7 @@ from service.commands.dask import dask_workers
 from service.commands.inputs import Inputs
 from service.compiling import begin_compiling
 from service.console import CommandError, Console, ExitCode, counted
+from service.loading_ahead import load_ahead_for
 from service.offline import OfflineClustering, cluster_articles
 
 STANDARD_OUTPUT = "-"
@@ -41,13 +42,15 @@ def run_cluster(
         )
     check_writable(output)
     inputs = Inputs(names, console)
+    load_ahead_for(names)
     begin_compiling()
     with dask_workers(dask) as workers, console.progress("reading") as progress:
         clustering = cluster_articles(
-            (article for _, article in inputs.articles()),
+            inputs.articles_or_lines(),
             online=online,
             workers=workers,
             on_progress=progress.report,
+            on_read=inputs.note_read,
         )
     console.close_problems()
     inputs.note_fields_left_out()

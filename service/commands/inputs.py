@@ -11,14 +11,17 @@ from pathlib import Path
 
 from clustering.articles import Article
 from service.console import CommandError, Console, counted
+from service.imported_articles import article_of, described
 from service.importers import (
     FIELD_NAMES,
     STANDARD_INPUT,
     ImportedArticle,
     ImportProblem,
+    are_line_files,
     read_articles,
 )
-from service.offline import article_of
+from service.importers.line_blocks import line_blocks
+from service.line_chunks import LineChunk, ReadLines
 from service.postings import PostingReader
 from service.problems import ProblemError
 from service.settings import Settings
@@ -62,22 +65,51 @@ class Inputs:
         """Yield what can be read; the rest is reported and counted."""
         for item in read_articles(self._names):
             if isinstance(item, ImportProblem):
-                self.unusable = self.unusable or item.whole_input
-                self.refuse(item.where, item.message)
+                self._note_problem(item)
             else:
                 self._left_out.update(item.extra.keys())
                 yield item
 
-    def articles(self) -> Iterator[tuple[ImportedArticle, Article]]:
-        """Yield what can be read and would be accepted by the service, as articles."""
+    def articles(self, *, takes_empty: bool = True) -> Iterator[tuple[ImportedArticle, Article]]:
+        """Yield what can be read and would be accepted by the service, as articles.
+
+        Parameters
+        ----------
+        takes_empty
+            Whether empty texts are accepted too, as by `article_of`.
+        """
         reader = PostingReader(Settings(), now=time.time)
         for item in self:
             try:
-                article = article_of(item.fields, reader)
+                article = article_of(item.fields, reader, takes_empty=takes_empty)
             except ProblemError as error:
-                self.refuse(item.where, _described(error))
+                self.refuse(item.where, described(error))
             else:
                 yield item, article
+
+    def articles_or_lines(self, *, takes_empty: bool = True) -> Iterator[Article | LineChunk]:
+        """Yield what `articles` yields, or the lines that it would be read from.
+
+        What is noticed when lines are read, `note_read` is to be told. So it is lines or articles,
+        and never both: problems are told in the order of the inputs.
+        """
+        if not are_line_files(self._names):
+            yield from (article for _, article in self.articles(takes_empty=takes_empty))
+            return
+        settings = Settings()
+        for name in self._names:
+            for block in line_blocks(Path(name)):
+                yield LineChunk(block, settings, takes_empty)
+
+    def note_read(self, read: ReadLines) -> None:
+        """Report and count what was noticed when a chunk was read."""
+        self._left_out.update(read.left_out)
+        for problem in read.problems:
+            self._note_problem(problem)
+
+    def _note_problem(self, problem: ImportProblem) -> None:
+        self.unusable = self.unusable or problem.whole_input
+        self.refuse(problem.where, problem.message)
 
     def refuse(self, where: str, message: str) -> None:
         """Report and count an item that cannot be used."""
@@ -98,16 +130,6 @@ class Inputs:
         self._console.note(
             f"fields left out: {', '.join(shown)}{f' and {more} more' if more > 0 else ''}"
         )
-
-
-def _described(problem: ProblemError) -> str:
-    """Return every wrong field with what to do about it, or what else the problem says."""
-    if not problem.errors:
-        return problem.detail
-    return "; ".join(
-        f"{error.field}: {error.message}" if error.field else error.message
-        for error in problem.errors
-    )
 
 
 def _check_readable(name: str) -> None:

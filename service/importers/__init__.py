@@ -30,6 +30,7 @@ from pathlib import Path
 
 from service.importers.feeds import read_feed
 from service.importers.fields import FIELD_NAMES, ImportedArticle, ImportProblem
+from service.importers.line_blocks import are_plain_lines
 from service.importers.lines import read_csv, read_json_lines
 from service.importers.pages import PAGE_SUFFIXES, page_names, read_folder, read_page
 from service.importers.parquet import MAGIC, read_parquet
@@ -48,6 +49,7 @@ __all__ = [
     "STANDARD_INPUT",
     "ImportProblem",
     "ImportedArticle",
+    "are_line_files",
     "read_articles",
     "read_input",
 ]
@@ -57,6 +59,23 @@ def read_articles(inputs: Iterable[str | Path]) -> Iterator[ImportedArticle | Im
     """Read every input in turn. See `read_input`."""
     for item in inputs:
         yield from read_input(item)
+
+
+def are_line_files(inputs: Iterable[str | Path]) -> bool:
+    """Whether all inputs can be cut by `line_blocks`, which takes them for JSON lines as they are.
+
+    `read_articles` would read the same from them.
+    """
+    try:
+        return all(
+            str(name) != STANDARD_INPUT
+            and _suffix(Path(name)) in _JSON_SUFFIXES
+            and are_plain_lines(Path(name))
+            for name in inputs
+        )
+    except OSError:
+        # Whoever reads it will say why it cannot be read.
+        return False
 
 
 def read_input(name: str | Path) -> Iterator[ImportedArticle | ImportProblem]:

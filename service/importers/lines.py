@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
 
 import orjson
 
@@ -31,36 +31,61 @@ _DELIMITERS = (",", ";", "\t")
 def read_json_lines(stream: IO[bytes], where: str) -> Iterator[ImportedArticle | ImportProblem]:
     """Read one JSON object a line; blank lines are skipped."""
     try:
-        for number, raw_line in bounded_lines(stream):
-            place = f"{where}:{number}"
-            if isinstance(raw_line, LineTooLongError):
-                yield ImportProblem(
-                    place, f"the line is longer than {MAX_LINE_BYTES >> 20} MiB and was skipped"
-                )
-                continue
-            line = raw_line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else raw_line
-            if number == 1 and line.lstrip()[:1] == b"[":
-                yield ImportProblem(
-                    place,
-                    "this is a JSON array; one object a line is read: convert it with "
-                    "`jq -c '.[]' FILE.json > FILE.jsonl`",
-                    whole_input=True,
-                )
-                return
-            if line.strip():
-                yield _json_article(place, line)
+        for item in json_records(bounded_lines(stream), where):
+            yield item if isinstance(item, ImportProblem) else imported_article(*item)
     except DECOMPRESSION_ERRORS:
         yield ImportProblem(where, DAMAGED_GZIP_MESSAGE, whole_input=True)
 
 
-def _json_article(place: str, line: bytes) -> ImportedArticle | ImportProblem:
-    try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return ImportProblem(place, f"not valid JSON: {error}")
-    if not isinstance(record, dict):
-        return ImportProblem(place, "not a JSON object: write one {…} a line")
-    return imported_article(place, record)
+def json_records(
+    lines: Iterable[tuple[int, bytes | LineTooLongError]], where: str
+) -> Iterator[tuple[str, dict[str, Any]] | ImportProblem]:
+    """Yield the place of each JSON object, and the object; blank lines are skipped.
+
+    Parameters
+    ----------
+    lines
+        With their numbers, counted from 1.
+    where
+        The file, for messages.
+    """
+    for number, raw_line in lines:
+        place = f"{where}:{number}"
+        if isinstance(raw_line, LineTooLongError):
+            yield line_too_long(place)
+            continue
+        line = raw_line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else raw_line
+        if number == 1 and is_json_array(line):
+            yield ImportProblem(
+                place,
+                "this is a JSON array; one object a line is read: convert it with "
+                "`jq -c '.[]' FILE.json > FILE.jsonl`",
+                whole_input=True,
+            )
+            return
+        if not line.strip():
+            continue
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            yield ImportProblem(place, f"not valid JSON: {error}")
+            continue
+        if isinstance(record, dict):
+            yield place, record
+        else:
+            yield ImportProblem(place, "not a JSON object: write one {…} a line")
+
+
+def is_json_array(first_line: bytes) -> bool:
+    """Whether a file that begins like this holds an array, and not one object a line."""
+    return first_line.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] == b"["
+
+
+def line_too_long(place: str) -> ImportProblem:
+    """Say that a line was skipped."""
+    return ImportProblem(
+        place, f"the line is longer than {MAX_LINE_BYTES >> 20} MiB and was skipped"
+    )
 
 
 def read_csv(stream: IO[bytes], where: str) -> Iterator[ImportedArticle | ImportProblem]:

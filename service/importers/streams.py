@@ -33,12 +33,17 @@ def open_input(path: Path) -> Iterator[io.BufferedReader]:
     """Open a file for reading, unpacking it when it is gzipped, whatever its name."""
     raw: io.BufferedReader = io.BufferedReader(path.open("rb", buffering=0), _READ_BYTES)
     with raw:
-        if raw.peek(2)[:2] == _GZIP_MAGIC:
+        if is_gzipped(raw.peek(2)):
             # Buffered, so that callers can look ahead; GzipFile reads like a raw stream.
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 yield io.BufferedReader(cast("io.RawIOBase", unpacked))
         else:
             yield raw
+
+
+def is_gzipped(start: bytes) -> bool:
+    """Whether a file that begins like this is compressed."""
+    return start[:2] == _GZIP_MAGIC
 
 
 def bounded_lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes | LineTooLongError]]:

@@ -17,8 +17,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -205,16 +206,18 @@ class Founder:
         try:
             await self._clear()
             ground = self._ground
-            answer = ground.checked(
-                await ground.connection.run("founding_begin", ground.fingerprint, self._token)
-            )
-            if answer[0] == b"holds":
-                raise StoreNotEmptyError(ground.names.collection, answer[1])
             founding = Founding(ground, self._token, now_seconds)
             try:
+                # Whoever is interrupted here may have begun all the same.
+                answer = ground.checked(
+                    await ground.connection.run("founding_begin", ground.fingerprint, self._token)
+                )
+                if answer[0] == b"holds":
+                    raise StoreNotEmptyError(ground.names.collection, answer[1])
                 yield founding
             finally:
-                await founding.stop_writing()
+                with contextlib.suppress(StoreError):
+                    await founding.stop_writing()
                 if not founding.is_finished:
                     await self._clear()
         finally:
@@ -351,7 +354,8 @@ class Founding:
             bucket_begin = end
         self._buckets.add(first, chunk.bucket_ends, chunk.bucket_ids)
         self._articles += len(chunk)
-        await self._write(strings, (("HSET", key, each) for key, each in fields.items()))
+        calls = [part for key, each in fields.items() for part in ("HSET", key, len(each), *each)]
+        await self._write([len(strings) // 2, *strings, *calls])
 
     async def finish(
         self, *, frequencies: bytes, repeated_lines: bytes, line_counts: bytes
@@ -368,18 +372,14 @@ class Founding:
         FoundingInProgressError, StoreUnavailableError, StoreFullError
             As `put`.
         """
+        layout = await asyncio.to_thread(self._buckets.lay_out)
+        rest = self._rest(layout)
+        # Made in a thread, so that what was made before is sent meanwhile.
+        while arguments := await asyncio.to_thread(next, rest, None):
+            await self._write(arguments)
         renamed = [f"{keys.ARTICLE_IDS}{shard}" for shard in self._digests]
-        await self._write_hashes(
-            (f"{keys.FOUNDED}{keys.ARTICLE_IDS}{shard}", pairs)
-            for shard, pairs in self._digests.items()
-        )
-        await self._write_clusters()
         if self._members:
             renamed.append(keys.OPEN_CLUSTERS)
-        layout = await asyncio.to_thread(self._buckets.lay_out)
-        listed = await self._write_buckets(layout)
-        await self._write([keys.LONG_LIST, listed] if listed else [], ())
-        await self._write_hashes([(keys.NEWEST, self._notes())])
         await self.stop_writing()
         connection = self._ground.connection
         answer = await connection.run(
@@ -417,82 +417,71 @@ class Founding:
                 notes += (slot, pack_handles([handle]) + _NO_WAVE + packed)
         return notes
 
-    async def _write_clusters(self) -> None:
-        """Write clusters, their members, and the list of all."""
+    def _rest(self, layout: Layout) -> Iterator[list[Argument]]:
+        """Make what articles are found by, in pieces for `_write`."""
         now = repr(float(self._now_seconds))
-        by_shard: dict[str, list[Argument]] = {}
+        clusters: dict[str, list[Argument]] = {}
         for cluster_id, members in self._members.items():
             packed = pack_cluster(size=len(members), now_seconds=self._now_seconds)
-            by_shard.setdefault(keys.cluster_shard(cluster_id), []).extend((cluster_id, packed))
-        await self._write_hashes(
-            (f"{keys.CLUSTERS}{shard}", pairs) for shard, pairs in by_shard.items()
-        )
-        await self._write_calls(
-            ("SADD", f"{keys.MEMBERS}{cluster_id}", members[at : at + _FIELDS_AT_ONCE])
-            for cluster_id, members in self._members.items()
-            for at in range(0, len(members), _FIELDS_AT_ONCE)
-        )
-        names = list(self._members)
-        await self._write_calls(
-            (
-                "ZADD",
-                f"{keys.FOUNDED}{keys.OPEN_CLUSTERS}",
-                [part for name in names[at : at + _FIELDS_AT_ONCE] for part in (now, name)],
+            clusters.setdefault(keys.cluster_shard(cluster_id), []).extend((cluster_id, packed))
+        listed: list[Argument] = [part for name in self._members for part in (now, name)]
+        pairs = 2 * _FIELDS_AT_ONCE
+        yield from _collected(
+            chain(
+                _divided("HSET", f"{keys.FOUNDED}{keys.ARTICLE_IDS}", self._digests, pairs),
+                _divided("HSET", keys.CLUSTERS, clusters, pairs),
+                _divided("SADD", keys.MEMBERS, self._members, _FIELDS_AT_ONCE),
+                _divided("ZADD", f"{keys.FOUNDED}{keys.OPEN_CLUSTERS}", {"": listed}, pairs),
+                _divided("HSET", keys.NEWEST, {"": self._notes()}, pairs),
             )
-            for at in range(0, len(names), _FIELDS_AT_ONCE)
         )
-
-    async def _write_buckets(self, layout: Layout) -> bytes:
-        """Write all buckets; return the list of long groups."""
         prefix = len(self._ground.names.prefix)
-        listed: list[bytes] = []
+        long_groups: list[bytes] = []
         strings: list[Argument] = []
         size = 0
         for found, items in self._buckets.strings(self._ground.names, layout):
-            listed.append(items)
+            long_groups.append(items)
             for key, value in found:
                 strings += (key[prefix:], value)
                 size += len(value)
             if size > _BYTES_PER_CALL or len(strings) > _ARGUMENTS_PER_CALL:
-                await self._write(strings, ())
+                yield [len(strings) // 2, *strings]
                 strings, size = [], 0
-        await self._write(strings, ())
-        return b"".join(listed)
+        if layout.long_count:
+            strings += (keys.LONG_LIST, b"".join(long_groups))
+        yield [len(strings) // 2, *strings]
 
-    async def _write_hashes(self, hashes: Iterable[tuple[str, list[Argument]]]) -> None:
-        await self._write_calls(
-            ("HSET", key, pairs[at : at + 2 * _FIELDS_AT_ONCE])
-            for key, pairs in hashes
-            for at in range(0, len(pairs), 2 * _FIELDS_AT_ONCE)
-        )
-
-    async def _write_calls(self, calls: Iterable[tuple[str, str, Sequence[Argument]]]) -> None:
-        """Write many small things, some at a time."""
-        some: list[tuple[str, str, Sequence[Argument]]] = []
-        arguments = 0
-        for call in calls:
-            some.append(call)
-            arguments += 3 + len(call[2])
-            if arguments > _ARGUMENTS_PER_CALL:
-                await self._write([], some)
-                some, arguments = [], 0
-        await self._write([], some)
-
-    async def _write(
-        self, strings: Sequence[Argument], calls: Iterable[tuple[str, str, Sequence[Argument]]]
-    ) -> None:
+    async def _write(self, arguments: Sequence[Argument]) -> None:
         """Begin to write, once what was begun before is written."""
-        arguments: list[Argument] = [self._token, len(strings) // 2, *strings]
-        for command, key, each in calls:
-            arguments += (command, key, len(each), *each)
         await self.stop_writing()
-        self._writing = asyncio.create_task(self._written(arguments))
+        self._writing = asyncio.create_task(self._written((self._token, *arguments)))
         await asyncio.sleep(0)  # so that it is sent before more is made
 
     async def _written(self, arguments: Sequence[Argument]) -> None:
         answer = await self._ground.connection.run("founding_write", *arguments)
         if answer[0] != b"ok":
             raise FoundingInProgressError(self._ground.names.collection)
+
+
+def _divided(
+    command: str, prefix: str, wanted: Mapping[str, Sequence[Argument]], most: int
+) -> Iterator[list[Argument]]:
+    """Return commands as ``founding_write.lua`` reads them, each of so many arguments at most."""
+    for name, each in wanted.items():
+        for at in range(0, len(each), most):
+            some = each[at : at + most]
+            yield [command, f"{prefix}{name}", len(some), *some]
+
+
+def _collected(commands: Iterable[list[Argument]]) -> Iterator[list[Argument]]:
+    """Return commands some at a time, for a call that writes no strings."""
+    some: list[Argument] = [0]
+    for command in commands:
+        some += command
+        if len(some) > _ARGUMENTS_PER_CALL:
+            yield some
+            some = [0]
+    yield some
 
 
 def _is_written(key: bytes, prefix: str) -> bool:

@@ -101,8 +101,7 @@ def searched(
         PairSearch(
             features=news,
             without_buckets=frozenset({5, 100}),
-            refinement=refinement,
-            comparison=refinement.compare(news),
+            ready=lambda: (refinement, refinement.compare(news)),
             scheme=SignatureScheme(),
             per_article_limit=most,
             bucket_limits=limits,

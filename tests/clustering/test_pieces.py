@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustering.pieces import in_pieces
+from clustering.pieces import done_beside, in_pieces
 
 
 @given(
@@ -48,3 +48,27 @@ def test_an_error_is_raised_where_its_piece_stands() -> None:
     assert [next(pieces), next(pieces)] == [0, 2]
     with pytest.raises(ValueError, match="4 to 6"):
         next(pieces)
+
+
+def test_one_thing_is_done_while_another_is() -> None:
+    both = threading.Barrier(2)
+    with done_beside(lambda: both.wait(timeout=30), threads=2) as arrived:
+        # Without a second thread nobody would come.
+        assert sorted([both.wait(timeout=30), arrived()]) == [0, 1]
+
+
+def test_one_thread_does_one_thing_after_the_other() -> None:
+    told = []
+    with done_beside(lambda: told.append("beside"), threads=1) as result:
+        told.append("block")
+        assert result() is None
+    assert told == ["beside", "block"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_goes_wrong_beside_is_raised(threads: int) -> None:
+    def fail() -> int:
+        raise ValueError("no good")
+
+    with pytest.raises(ValueError, match="no good"), done_beside(fail, threads=threads) as result:
+        result()

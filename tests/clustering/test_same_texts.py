@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clustering.refine import Comparison, MergeRule
 from clustering.refine.linkage_sparse import link_sparse
-from clustering.same_texts import duplicate_groups
+from clustering.same_texts import duplicate_groups, near_duplicates
 
 Int64Array = NDArray[np.int64]
 
@@ -89,8 +89,10 @@ def test_what_is_asked_ahead_of_time_changes_nothing(
     first, second = first[proposed], second[proposed]
     of_one = np.flatnonzero(labels == labels[0])[:block_size]
     identical = [of_one.tolist()] if of_one.size > 1 else []
+    comparison = cast("Comparison", answers)
+    same = near_duplicates(comparison, first, second, threads=threads)
     groups = duplicate_groups(
-        cast("Comparison", answers), labels, first, second, identical, 128, threads
+        comparison, labels, first[same], second[same], identical, 128, threads
     )
     assert groups.tolist() == (
         asked_when_it_matters(answers, labels, first, second, identical).tolist()
@@ -103,7 +105,9 @@ def test_the_linkage_has_nothing_left_to_ask() -> None:
     first = np.concatenate([np.arange(k, 200, 4) for k in range(3)])
     answers.same[first, first + 1] = answers.same[first + 1, first] = True
     labels = np.zeros(200, dtype=np.int64)
-    groups = duplicate_groups(cast("Comparison", answers), labels, first, first + 1, [], 128, 1)
+    comparison = cast("Comparison", answers)
+    assert near_duplicates(comparison, first, first + 1, threads=1).all()
+    groups = duplicate_groups(comparison, labels, first, first + 1, [], 128, 1)
     # Two and two: the middle pair alone is less than half of what lies between them.
     assert np.bincount(groups).tolist() == [2] * 100
     # Once for the pairs that were proposed, and once for all others.

@@ -21,6 +21,10 @@ from service.article_chunks import (
     extracted_in,
     prepared_chunk,
 )
+from service.identifiers import derive_article_id
+from service.importers.line_blocks import LineBlock
+from service.line_chunks import LineChunk
+from service.settings import Settings
 
 BOX = "Readers of the Fjordposten met the mayor at the harbour festival last summer."
 BODY = "\n\n".join(
@@ -42,10 +46,42 @@ def articles() -> list[Article]:
 
 def test_chunks_hold_every_article_once_in_order() -> None:
     given = [Article(text=str(number)) for number in range(7 * 16 + 2 * CHUNK_ARTICLES + 3)]
-    chunks = list(chunks_of(given))
+    chunks = [chunk for chunk in chunks_of(given) if isinstance(chunk, ArticleChunk)]
     assert [len(chunk.rows) for chunk in chunks] == [16, 32, 64, CHUNK_ARTICLES, CHUNK_ARTICLES, 3]
     assert [Article(*row) for chunk in chunks for row in chunk.rows] == given
     assert list(chunks_of([])) == []
+
+
+def test_lines_stay_a_chunk_in_their_place() -> None:
+    lines = LineChunk(LineBlock("news.jsonl", 1, b""), Settings())
+    one, other = Article("one"), Article("other")
+    given: list[Article | LineChunk] = [one, one, lines, lines, other]
+    assert list(chunks_of(given)) == [
+        ArticleChunk.of([one, one]),
+        lines,
+        lines,
+        ArticleChunk.of([other]),
+    ]
+
+
+def test_lines_are_prepared_as_the_articles_they_hold() -> None:
+    content = b'{"id": "a", "text": "%s", "source": "Fjordposten"}\n{\n{"text": "Tiny.", "at": 1}\n'
+    block = LineBlock("news.jsonl", 8, content % BODY.replace("\n", "\\n").encode())
+    prepared = chunk_preparing()(LineChunk(block, Settings()))
+    held = [Article(BODY, article_id="a", source="Fjordposten"), Article("Tiny.")]
+    expected = chunk_preparing()(ArticleChunk.of(held))
+    assert [pack_features(item) for item in prepared.features] == [
+        pack_features(item) for item in expected.features
+    ]
+    assert prepared.content == expected.content
+    assert prepared.article_ids == ["a", derive_article_id(held[1])] == expected.article_ids
+    assert prepared.line_hashes.tolist() == expected.line_hashes.tolist()
+    assert prepared.read is not None
+    assert [problem.where for problem in prepared.read.problems] == ["news.jsonl:9"]
+    assert prepared.read.left_out == {"at": 1}
+    assert expected.read is None
+    nothing = chunk_preparing()(LineChunk(LineBlock("news.jsonl", 1, b"\n"), Settings()))
+    assert not len(nothing.features)
 
 
 def test_a_chunk_is_prepared_as_its_articles_are() -> None:

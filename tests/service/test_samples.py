@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from clustering.metrics import bcubed
-from service.offline import OfflineClustering, article_of, cluster_articles
+from service.imported_articles import article_of
+from service.offline import OfflineClustering, cluster_articles
 from service.postings import ARTICLE_FIELDS, PostingReader
 from service.samples import sample_articles, sample_labels
 from service.settings import Settings
