@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from clustering.articles import Article
-from clustering.online import Decision
+from clustering.articles import Article, ArticleFeatures
+from clustering.online import Decision, Outcome
 from clustering.packing import pack_document
 from clustering.preparer import ExtractedArticle, Preparation, extract_article
 
@@ -24,6 +24,31 @@ def new_document(
     now_seconds: float,
 ) -> bytes:
     """Return everything people read of an article, and what was posted, packed."""
+    prepared = preparation.article
+    document = document_of(
+        article,
+        extracted,
+        prepared_fields(
+            prepared.title, prepared.body, prepared.features, preparation.repeated_mark
+        ),
+    )
+    return decided_document(document, decision.outcome, decision.similarity, now_seconds)
+
+
+def document_of(
+    article: Article, extracted: ExtractedArticle, prepared: Mapping[str, object]
+) -> dict[str, Any]:
+    """Return the document of an article that is not decided yet.
+
+    Parameters
+    ----------
+    article
+        As it was posted.
+    extracted
+        Of it.
+    prepared
+        As `prepared_fields` returns them.
+    """
     document: dict[str, object] = {
         "posted_title": article.title,
         "posted_text": article.text,
@@ -34,20 +59,62 @@ def new_document(
         "source": article.source,
         "url": article.url,
         "publisher": extracted.publisher,
-        "decision": decision.outcome.value,
-        "similarity": decision.similarity,
-        "received_at": datetime.fromtimestamp(now_seconds, UTC).isoformat(),
+        # The place of what is not known yet.
+        "decision": None,
+        "similarity": None,
+        "received_at": None,
     }
-    return _packed(document, preparation)
+    return _completed(document, prepared)
+
+
+def decided_document(
+    document: Mapping[str, Any], outcome: Outcome, similarity: float | None, now_seconds: float
+) -> bytes:
+    """Return the document of an article that was decided, packed."""
+    return _packed(
+        {
+            **document,
+            "decision": outcome.value,
+            "similarity": similarity,
+            "received_at": datetime.fromtimestamp(now_seconds, UTC).isoformat(),
+        }
+    )
 
 
 def redone_document(document: Mapping[str, Any], preparation: Preparation) -> bytes:
     """Return the document of an article that was prepared anew, packed."""
+    prepared = preparation.article
+    return _packed(
+        with_prepared(
+            document,
+            prepared_fields(
+                prepared.title, prepared.body, prepared.features, preparation.repeated_mark
+            ),
+        )
+    )
+
+
+def with_prepared(document: Mapping[str, Any], prepared: Mapping[str, object]) -> dict[str, Any]:
+    """Return a document with what `prepared_fields` returns of its article, prepared anew."""
     posted = {
         "posted_title": document.get("posted_title", document["title"]),
         "posted_text": document.get("posted_text", document["body"]),
     }
-    return _packed({**document, **posted}, preparation)
+    return _completed({**document, **posted}, prepared)
+
+
+def prepared_fields(
+    title: str, body: str, features: ArticleFeatures, repeated_mark: int
+) -> dict[str, object]:
+    """Return the part of a document that preparing the article gives."""
+    return {
+        "title": title,
+        "body": body,
+        "lang": features.lang,
+        "kind": features.kind.value,
+        "published_at_seconds": features.published_at_seconds,
+        "repeated_mark": repeated_mark or None,
+    }
 
 
 def extracted_of(document: Mapping[str, Any]) -> ExtractedArticle:
@@ -81,23 +148,19 @@ def repeated_mark_of(document: Mapping[str, Any]) -> int:
     return mark
 
 
-def _packed(document: Mapping[str, Any], preparation: Preparation) -> bytes:
-    """Add what was prepared, and leave out what is not known or stands there already."""
-    prepared, features = preparation.article, preparation.article.features
-    whole = {
-        **document,
-        "title": prepared.title,
-        "body": prepared.body,
-        "lang": features.lang,
-        "kind": features.kind.value,
-        "published_at_seconds": features.published_at_seconds,
-        "repeated_mark": preparation.repeated_mark or None,
-    }
-    if whole["posted_title"] == prepared.title:
+def _completed(document: Mapping[str, Any], prepared: Mapping[str, object]) -> dict[str, Any]:
+    """Add what was prepared, and leave out what stands there already."""
+    whole = {**document, **prepared}
+    if whole["posted_title"] == whole["title"]:
         del whole["posted_title"]
-    if whole["posted_text"] == prepared.body:
+    if whole["posted_text"] == whole["body"]:
         del whole["posted_text"]
-    return pack_document({key: value for key, value in whole.items() if value is not None})
+    return whole
+
+
+def _packed(document: Mapping[str, Any]) -> bytes:
+    """Leave out what is not known, and pack the rest."""
+    return pack_document({key: value for key, value in document.items() if value is not None})
 
 
 def _page(extracted: ExtractedArticle) -> dict[str, str | None]:

@@ -78,10 +78,25 @@ def run_import(
             raise CommandError(_stopped(importer, error), ExitCode.AWAY) from None
         except ServiceRefusedError as error:
             raise CommandError(_stopped(importer, error), ExitCode.PARTLY) from None
+    return concluded(importer.decisions, inputs, console)
+
+
+def concluded(decisions: Counter[str], inputs: Inputs, console: Console) -> ExitCode:
+    """Say how an import went, and return what the command ends with.
+
+    Parameters
+    ----------
+    decisions
+        Number of articles that are stored, by what was decided.
+    inputs
+        Were read to their end.
+    console
+        Gets the summary.
+    """
     console.close_problems()
     inputs.note_fields_left_out()
-    console.summary(*_summary(importer, refused_count=inputs.refused_count))
-    if inputs.unusable or not importer.decisions:
+    console.summary(*_summary(decisions, refused_count=inputs.refused_count))
+    if inputs.unusable or not decisions:
         return ExitCode.UNUSABLE
     return ExitCode.PARTLY if inputs.refused_count else ExitCode.DONE
 
@@ -94,17 +109,17 @@ def _stopped(importer: _Importer, error: Exception) -> str:
     )
 
 
-def _summary(importer: _Importer, *, refused_count: int) -> tuple[dict[str, object], str]:
-    stored = importer.decisions.total()
+def _summary(decisions: Counter[str], *, refused_count: int) -> tuple[dict[str, object], str]:
+    stored = decisions.total()
     value = {
         "accepted": stored,
         "rejected": refused_count,
-        "decisions": dict(importer.decisions),
+        "decisions": dict(decisions),
     }
     parts = [
-        f"{importer.decisions[decision]:,} {words}"
+        f"{decisions[decision]:,} {words}"
         for decision, words in _DECISION_WORDS.items()
-        if importer.decisions[decision]
+        if decisions[decision]
     ]
     prose = counted(stored, "article")
     if parts:

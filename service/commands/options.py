@@ -53,6 +53,10 @@ DataDir = Annotated[
         show_default=False,
     ),
 ]
+RedisUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Address of the server (REDIS_URL).", show_default=False),
+]
 
 
 def finish(run: Callable[[Console], ExitCode], *, machine: bool = False) -> None:

@@ -11,11 +11,18 @@ from service.store.embedded import EmbeddedServer, attach
 
 
 @contextlib.contextmanager
-def store_url(settings: Settings) -> Iterator[str]:
+def store_url(settings: Settings, *, create: bool = False) -> Iterator[str]:
     """Yield the address of the store.
 
     The private server of the data directory is started for as long as the block runs, unless the
     service runs one there already.
+
+    Parameters
+    ----------
+    settings
+        Name it.
+    create
+        Whether a data directory that does not exist is made, as the service would make it.
 
     Raises
     ------
@@ -26,7 +33,7 @@ def store_url(settings: Settings) -> Iterator[str]:
     if url is not None:
         yield url
         return
-    if not settings.data_dir.is_dir():
+    if not create and not settings.data_dir.is_dir():
         raise CommandError(
             f"there is no data in {settings.data_dir}: name the service's data directory with "
             "--data-dir or SAMESTORY_DATA_DIR, or its server with REDIS_URL"
