@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite.binding import Linkage
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, Flags
 from numba.core.compiler_machinery import PassManager
@@ -54,6 +55,21 @@ class _RunLibrary(JITCodeLibrary):
 
     def _optimize_functions(self, ll_module: Any) -> None:
         ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        super()._optimize_final_module()  # type: ignore[no-untyped-call]
+        self._keep_to_itself()
+
+    def _keep_to_itself(self) -> None:
+        """Let nobody else call what was linked to it, and let it call no other's of the same name.
+
+        numba's functions inside functions, such as the parts of its sorting by value and by place,
+        are told apart by numbers alone, which begin anew in every process. Of two of one name, one
+        of them loaded from disk, the first would stand for both.
+        """
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+                function.linkage = Linkage.internal
 
 
 class LinkedLibrary(_RunLibrary):

@@ -24,7 +24,7 @@ from numba.core.runtime.nrt import rtsys
 
 _CONSTANTS: Final = (bool, int, float, complex, str, bytes, tuple, frozenset, np.generic)
 # Changes with what is kept of a loop, and with how it is compiled.
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 
 class _Kept(CompileResultCacheImpl):

@@ -10,8 +10,10 @@ not read yet.
 
     StoreError
     ├── StoreUnavailableError       no answer from the server; try again later
+    │   └── FoundingInProgressError an archive is being imported at once (``founding``)
     ├── ConflictError               something relevant arrived since the probe: decide again
     │   └── OvertakenError          articles that share buckets with it; no cluster that was read
+    ├── StoreNotEmptyError          what only a new collection takes (``founding``)
     ├── StoreFullError              the server refuses writes (out of memory, read-only replica)
     └── StoreMismatchError          the data was written under another configuration or engine
 """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -11,6 +14,8 @@ from numba.core import event
 from numpy.typing import NDArray
 
 from clustering.compiled import compiled
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @compiled
@@ -59,6 +64,38 @@ def branching(counts: NDArray[np.int64], limits: tuple[int, int, int]) -> tuple[
 @compiled
 def assign(target: NDArray[np.int64], values: NDArray[np.int64]) -> None:
     target[1:] = values
+
+
+@compiled
+def sorted_values(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.sort(values)
+
+
+def places_of_sorted(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.argsort(values)
+
+
+# Numbers what it compiles from a number on; prints the names of what its loop is made of.
+_ANOTHER_PROCESS = """
+import itertools, sys
+import numpy as np
+from numba.core.bytecode import FunctionIdentity
+from clustering.compiled import compiled
+from tests.clustering.test_loop_target import places_of_sorted, sorted_values
+
+values = np.array([9, 4, 6, 1])
+if sys.argv[1:]:
+    assert sorted_values(values).tolist() == [1, 4, 6, 9]
+    loop = compiled(places_of_sorted)
+    loop._cache.disable()
+    expected, first = [3, 1, 2, 0], int(sys.argv[1])
+else:
+    loop, expected, first = sorted_values, [1, 4, 6, 9], 1000
+FunctionIdentity._unique_ids = itertools.count(first)
+assert loop(values).tolist() == expected
+(made,) = loop.overloads.values()
+print(*(function.name for function in made.library._final_module.functions))
+"""
 
 
 def python_of(function: Any) -> Any:
@@ -125,3 +162,20 @@ def test_only_what_is_called_gets_entry_points() -> None:
     finally:
         event.unregister("numba:compile", listening)  # type: ignore[no-untyped-call]
     assert with_entry_points == ["make"]
+
+
+def test_what_a_loop_is_made_of_is_not_taken_for_what_another_is_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # numba's sorting by value and by place have parts of one name, told apart by a number.
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+
+    def names_of_parts(*number: str) -> set[str]:
+        command = [sys.executable, "-c", _ANOTHER_PROCESS, *number]
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return {name for name in done.stdout.split() if "quicksort" in name}
+
+    one, other = names_of_parts(), names_of_parts("1003")
+    assert one & other  # else another number is to be tried here
+    assert one != other
