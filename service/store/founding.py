@@ -200,12 +200,11 @@ class Founder:
         FoundingInProgressError
             Somebody else is at it.
         """
-        if not await self._hold_lease():
-            raise FoundingInProgressError(self._ground.names.collection)
-        renewing = asyncio.create_task(self._renew_lease(), name="founding-lease")
-        try:
+        ground = self._ground
+        async with self._held_lease() as is_ours:
+            if not is_ours:
+                raise FoundingInProgressError(ground.names.collection)
             await self._clear()
-            ground = self._ground
             founding = Founding(ground, self._token, now_seconds)
             try:
                 # Whoever is interrupted here may have begun all the same.
@@ -220,28 +219,32 @@ class Founder:
                     await founding.stop_writing()
                 if not founding.is_finished:
                     await self._clear()
-        finally:
-            renewing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await renewing
-            with contextlib.suppress(StoreError):
-                await self._store.release_lease(keys.FOUNDING_LEASE, self._token)
 
     async def clear_abandoned(self) -> bool:
         """Clear away what somebody left who died; ``False`` where there is nothing of the kind."""
         left = await self._ground.connection.execute(
             "HEXISTS", self._ground.names.key(keys.META), "founding"
         )
-        if not left or not await self._hold_lease():
+        if not left:
             return False
+        async with self._held_lease() as is_ours:
+            return is_ours and await self._clear()
+
+    @contextlib.asynccontextmanager
+    async def _held_lease(self) -> AsyncIterator[bool]:
+        """Keep the lease for as long as the block runs; ``False`` while somebody else has it."""
+        if not await self._hold_lease():
+            yield False
+            return
         renewing = asyncio.create_task(self._renew_lease(), name="founding-lease")
         try:
-            return await self._clear()
+            yield True
         finally:
             renewing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await renewing
-            await self._store.release_lease(keys.FOUNDING_LEASE, self._token)
+            with contextlib.suppress(StoreError):
+                await self._store.release_lease(keys.FOUNDING_LEASE, self._token)
 
     async def _clear(self) -> bool:
         """Take over what was begun, remove all of it, and let others write again."""
