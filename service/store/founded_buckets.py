@@ -22,10 +22,7 @@ from clustering.compiled import compiled
 from clustering.propose import SLOT_BITS
 from service.store import keys
 from service.store.bucket_loops import HEAD_BITS, LIGHT, LONG, SPREAD, Int64Array
-from service.store.keys import FIRST_SHARDS, LONG_FROM, SPREAD_FROM_BYTES
-
-BYTES_PER_SHARD: Final = 384
-"""Of light groups, on average: ``scripts/buckets.lua`` splits shards that hold more."""
+from service.store.keys import BYTES_PER_SHARD, FIRST_SHARDS, LONG_FROM, SPREAD_FROM_BYTES
 
 _HEADS: Final = 1 << HEAD_BITS
 _HEAD_SHIFT: Final = np.uint64(SLOT_BITS)

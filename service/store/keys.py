@@ -119,6 +119,9 @@ HANDLES_PER_SHARD: Final = 128
 FIRST_SHARDS: Final = 4096
 """Bucket shards that a collection begins with."""
 
+BYTES_PER_SHARD: Final = 384
+"""Bytes of light groups that a shard holds on average, at most; then one of them is divided."""
+
 LONG_FROM: Final = 16
 """Articles from which a group of buckets is long: it has a key of its own."""
 

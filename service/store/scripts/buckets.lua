@@ -20,7 +20,7 @@
 --
 -- Callers tell groups as *items*: head, rest, number of slots (0 of a text group), slots.
 local FIRST_SHARDS, LONG_FROM, NEWEST_ARTICLES = K.FIRST_SHARDS, K.LONG_FROM, K.NEWEST_ARTICLES
-local BYTES_PER_SHARD = 384
+local BYTES_PER_SHARD = K.BYTES_PER_SHARD
 local SPREAD_FROM_BYTES = K.SPREAD_FROM_BYTES
 local SLOTS = 256
 local MOST_SPLITS = 16

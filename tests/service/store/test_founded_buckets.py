@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from clustering.propose.lsh import SLOT_BITS, TEXT_BIT
 from service.store import keys
 from service.store.bucket_check import BucketEntries, read_entries
-from service.store.founded_buckets import BYTES_PER_SHARD, FoundedBuckets, Layout
-from service.store.keys import FIRST_SHARDS, LONG_FROM
+from service.store.founded_buckets import FoundedBuckets, Layout
+from service.store.keys import BYTES_PER_SHARD, FIRST_SHARDS, LONG_FROM
 from tests.service.store.helpers import bucket_array
 
 NAMES = keys.Keys("default")
