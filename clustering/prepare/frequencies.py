@@ -125,14 +125,6 @@ class FrequencyTable:
         """Return a table of the same prior with these counts instead of the former ones."""
         return FrequencyTable(self.columns, self.digest, observed, self._prior_tables)
 
-    def document_probability(self, term_ids: UInt32Array, lang: str) -> NDArray[np.float64]:
-        """Return the prior's p(w), float64 in [0, 1], shape of ``term_ids``; 0 where unknown.
-
-        A language without a column of its own has only the numbers; an unknown language is
-        looked up as English.
-        """
-        return _PROBABILITY_OF_ENTRY[self._prior_of(lang).values(term_ids)]
-
     def idf(self, term_ids: UInt32Array, lang: str) -> NDArray[np.float32]:
         """Return the weights of terms.
 
